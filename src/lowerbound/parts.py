@@ -1,8 +1,8 @@
 """Parts: what the configuration names, and how a name becomes an object.
 
-A part is a name and its settings, `{ name = "gaussian", variance = "learned" }`; the bare name is a part without settings.
-The class that bears the name declares its own settings in the signature of its `__init__`, so that a new class needs one
-line in the table of its own file and nothing anywhere else.
+A part is a name and its settings, `{ name = "gaussian", variance = "learned" }`; the bare name is a part without
+settings. The class that bears the name declares its own settings in the signature of its `__init__`, so that a new
+class needs one line in the table of its own file and nothing anywhere else.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ def build(part: Part, table: Mapping[str, Callable[..., T]], where: str, /, *giv
         **named: The same, by keyword.
 
     Raises:
-        UserError: An unknown name or setting (with the nearest names), a setting of the wrong type, or one out of range.
+        UserError: An unknown name or setting (with the nearest names), a setting of the wrong type or out of range.
     """
     make = lookup(part, table, where)
     function = make.__init__ if inspect.isclass(make) else make
     hints = get_type_hints(function, include_extras=True)
-    parameters = [p for p in inspect.signature(make).parameters.values()][len(given) :]
+    parameters = list(inspect.signature(make).parameters.values())[len(given) :]
     own = {p.name: p for p in parameters if p.name not in named and p.kind is not p.VAR_KEYWORD}
     for name in part.settings:
         if name not in own:
@@ -92,7 +92,9 @@ def build(part: Part, table: Mapping[str, Callable[..., T]], where: str, /, *giv
         except pydantic.ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise UserError(f"{where}.{name} = {value!r} does not fit: {reason}.") from None
-    missing = [n for n, p in own.items() if p.default is p.empty and n not in settings and p.kind is not p.VAR_POSITIONAL]
+    missing = [
+        n for n, p in own.items() if p.default is p.empty and n not in settings and p.kind is not p.VAR_POSITIONAL
+    ]
     if missing:
         raise UserError(f"{where} '{part.name}' needs the setting {missing[0]}.")
     try:

@@ -1,0 +1,127 @@
+"""What a latent-variable model is, and what running it on data yields.
+
+    log w = log p(x | z) + Σ_l log p(z_l | z_<l) − Σ_l log q(z_l | x, z_<l),   z ~ q
+
+Every objective and every evaluation is a function of a `Trace`, and of nothing else.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from lowerbound.distributions import entrywise_kl, entrywise_log_prob, kl
+
+
+class Latent(NamedTuple):
+    """One group of latent variables: a layer of a hierarchy, the steps of a recurrent model."""
+
+    z: Float[Tensor, "K B *event"]
+    """Draws from the posterior."""
+    posterior: Distribution
+    """q(z_l | x, z_<l), batch shape [B] or [K, B]."""
+    prior: Distribution
+    """p(z_l | z_<l), batch shape [], [B] or [K, B]."""
+
+    def kl(self) -> Float[Tensor, "K B"]:
+        """KL(q ‖ p) in nats: closed form where there is one, else log q(z) − log p(z)."""
+        particles_and_batch = self.z.shape[: self.z.ndim - len(self.posterior.event_shape)]
+        return kl(self.posterior, self.prior, self.z).expand(particles_and_batch)
+
+    def kl_per_dimension(self) -> Float[Tensor, "B *event"]:
+        """Closed-form KL of each dimension, in nats; a leading axis of particles where q depends on them.
+
+        Raises:
+            ValueError: The dimensions of the posterior or the prior are not independent.
+            NotImplementedError: There is no closed form.
+        """
+        return entrywise_kl(self.posterior, self.prior)
+
+    def log_ratio(self) -> Float[Tensor, "K B"]:
+        """Log p(z) − log q(z) at the draws, in nats."""
+        return self.prior.log_prob(self.z) - self.posterior.log_prob(self.z)
+
+
+class Trace(NamedTuple):
+    """What was observed, under which likelihood, through which latent variables."""
+
+    x: Float[Tensor, "B *event"]
+    likelihood: Distribution
+    """p(x | z), batch shape [K, B]."""
+    latents: tuple[Latent, ...]
+    mask: Bool[Tensor, "B *event"] | None = None
+    """True where x was observed; the rest does not count in log p(x | z)."""
+
+    def log_likelihood(self) -> Float[Tensor, "K B"]:
+        """Log p(x | z) in nats, over the observed entries.
+
+        Raises:
+            ValueError: There is a mask, and the entries of the likelihood are not independent.
+        """
+        if self.mask is None:
+            return self.likelihood.log_prob(self.x)
+        each = entrywise_log_prob(self.likelihood, self.x)
+        return each.where(self.mask, 0.0).flatten(2).sum(-1)
+
+    def kl(self) -> Float[Tensor, "K B"]:
+        """Σ_l KL(q_l ‖ p_l) in nats."""
+        first, *rest = (latent.kl() for latent in self.latents)
+        return sum(rest, start=first)
+
+    def log_weight(self) -> Float[Tensor, "K B"]:
+        """Log p(x, z) − log q(z | x) in nats: the logarithm of the importance weight."""
+        return sum((latent.log_ratio() for latent in self.latents), start=self.log_likelihood())
+
+
+class LatentModel(nn.Module, ABC):
+    """A joint distribution p(x, z) with an approximate posterior q(z | x)."""
+
+    @abstractmethod
+    def trace(
+        self,
+        x: Float[Tensor, "B *event"],
+        particles: int = 1,
+        *,
+        pathwise: bool = True,
+        context: Float[Tensor, "B C"] | None = None,
+        mask: Bool[Tensor, "B *event"] | None = None,
+    ) -> Trace:
+        """Run the model on data.
+
+        Args:
+            x: The data, as the model sees it.
+            particles: Draws of z for each datum, K.
+            pathwise: Draw z reparameterized, so that gradients reach q through it; otherwise z is a constant.
+            context: A covariate of each datum, handed to encoder and decoder.
+            mask: True where x was observed.
+        """
+
+    @abstractmethod
+    def embed(
+        self, x: Float[Tensor, "B *event"], *, context: Float[Tensor, "B C"] | None = None
+    ) -> Float[Tensor, "B D"]:
+        """The deterministic code of each datum: the posterior mean."""
+
+    @abstractmethod
+    def decode(self, z: Float[Tensor, "*batch D"], *, context: Float[Tensor, "*batch C"] | None = None) -> Distribution:
+        """p(x | z), batch shape `batch`."""
+
+    @abstractmethod
+    def generate(
+        self, n: int, *, temperature: float = 1.0, context: Float[Tensor, "n C"] | None = None
+    ) -> Distribution:
+        """Ancestral sampling's last step: p(x | z) for n draws z ~ p(z), batch shape [n].
+
+        Args:
+            n: How many.
+            temperature: Scale of the prior's spread around its mean; 1 is the model's own.
+            context: A covariate of each draw.
+        """
+
+    def reconstruct(self, x: Float[Tensor, "B *event"], *, context: Float[Tensor, "B C"] | None = None) -> Distribution:
+        """p(x | z) at the code of each datum, batch shape [B]."""
+        return self.decode(self.embed(x, context=context), context=context)

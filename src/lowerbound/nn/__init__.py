@@ -1,0 +1,20 @@
+"""Networks, and the join of a network and a head into a conditional distribution."""
+
+from lowerbound.nn.conditional import Centre, Conditional
+from lowerbound.nn.convolutional import ResidualConvDecoder, ResidualConvEncoder
+from lowerbound.nn.mlp import ACTIVATIONS, MLP, mlp_decoder
+
+ENCODERS = {"mlp": MLP, "conv": ResidualConvEncoder}
+DECODERS = {"mlp": mlp_decoder, "conv": ResidualConvDecoder}
+
+__all__ = [
+    "ACTIVATIONS",
+    "DECODERS",
+    "ENCODERS",
+    "MLP",
+    "Centre",
+    "Conditional",
+    "ResidualConvDecoder",
+    "ResidualConvEncoder",
+    "mlp_decoder",
+]

@@ -1,0 +1,168 @@
+"""Residual convolutional networks for images of any size, and, in one dimension, for vectors.
+
+The encoder halves each side (rounding up) once per entry of `channels`; the decoder walks the very same sizes back, so
+that odd sides need no cropping. There is no batch normalisation: p(x | z) must not depend on the other data of a batch.
+
+References:
+    He et al., Identity mappings in deep residual networks, 2016 (pre-activation blocks).
+    Odena et al., Deconvolution and checkerboard artifacts, 2016 (resize, then convolve).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from lowerbound.nn.conditional import check_shape
+from lowerbound.nn.mlp import activation_layer
+
+
+def _as_planes(shape: Sequence[int]) -> tuple[int, ...]:
+    """(channels, *sides) of an event: a vector is one channel of one dimension."""
+    planes = (1, *shape) if len(shape) == 1 else tuple(shape)
+    if len(planes) not in (2, 3):
+        raise ValueError(f"Convolutions need vectors (D) or images (C, H, W), not data of shape {tuple(shape)}.")
+    return planes
+
+
+def _convolution(sides: Sequence[int]) -> type[nn.Conv1d] | type[nn.Conv2d]:
+    return nn.Conv1d if len(sides) == 1 else nn.Conv2d
+
+
+def _pyramid(sides: Sequence[int], levels: int) -> list[tuple[int, ...]]:
+    """The sides at full size and after each halving."""
+    sizes = [tuple(sides)]
+    for _ in range(levels):
+        sizes.append(tuple(math.ceil(side / 2) for side in sizes[-1]))
+    return sizes
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(act(conv(act(x)))), which starts as the identity."""
+
+    def __init__(self, convolution: type[nn.Conv1d] | type[nn.Conv2d], channels: int, activation: str) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            activation_layer(activation),
+            convolution(channels, channels, 3, padding=1),
+            activation_layer(activation),
+            last := convolution(channels, channels, 3, padding=1),
+        )
+        nn.init.zeros_(last.weight)
+
+    def forward(self, x: Float[Tensor, "N C *sides"]) -> Float[Tensor, "N C *sides"]:
+        """The block's output, of the same shape."""
+        return x + self.body(x)
+
+
+def _check(channels: Sequence[int], blocks: int) -> None:
+    if not channels or min(channels) < 1:
+        raise ValueError(f"channels must be one or more positive numbers, not {list(channels)}.")
+    if blocks < 0:
+        raise ValueError(f"blocks must not be negative, it is {blocks}.")
+
+
+class ResidualConvEncoder(nn.Module):
+    """From an image or a vector to a vector: residual blocks, and a halving of the sides for each entry of `channels`.
+
+    Args:
+        in_shape: (C, H, W) or (D,).
+        out_shape: Shape of one output.
+        channels: Channels after each halving.
+        blocks: Residual blocks at each size.
+        activation: One of `ACTIVATIONS`.
+
+    Raises:
+        ValueError: A size below one, data that is neither images nor vectors, or an unknown activation.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        out_shape: Sequence[int],
+        channels: Sequence[int] = (32, 64),
+        blocks: int = 1,
+        activation: str = "silu",
+    ) -> None:
+        super().__init__()
+        _check(channels, blocks)
+        self.in_shape = check_shape(in_shape, "input shape")
+        self.out_shape = check_shape(out_shape, "output shape")
+        self.planes, *sides = _as_planes(self.in_shape)
+        convolution = _convolution(sides)
+        layers: list[nn.Module] = []
+        before = self.planes
+        for after in channels:
+            layers.append(convolution(before, after, 3, stride=2, padding=1))
+            layers += [ResidualBlock(convolution, after, activation) for _ in range(blocks)]
+            before = after
+        smallest = _pyramid(sides, len(channels))[-1]
+        self.features = nn.Sequential(*layers, activation_layer(activation))
+        self.output = nn.Linear(before * math.prod(smallest), math.prod(self.out_shape))
+
+    def forward(self, x: Float[Tensor, "N *in"]) -> Float[Tensor, "N *out"]:
+        """One output for each input."""
+        planes = x.unsqueeze(1) if len(self.in_shape) == 1 else x
+        return self.output(self.features(planes).flatten(1)).unflatten(1, self.out_shape)
+
+
+class ResidualConvDecoder(nn.Module):
+    """The encoder's mirror image: from a vector to the parameters of an image's (or a vector's) distribution.
+
+    Args:
+        in_shape: Shape of one latent; it is flattened.
+        out_shape: (P, C, H, W) or (P, D): P parameters for each entry.
+        channels: As in the encoder, so in the order from large sides to small.
+        blocks: Residual blocks at each size.
+        activation: One of `ACTIVATIONS`.
+
+    Raises:
+        ValueError: A size below one, data that is neither images nor vectors, or an unknown activation.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        out_shape: Sequence[int],
+        channels: Sequence[int] = (32, 64),
+        blocks: int = 1,
+        activation: str = "silu",
+    ) -> None:
+        super().__init__()
+        _check(channels, blocks)
+        self.in_shape = check_shape(in_shape, "input shape")
+        self.out_shape = check_shape(out_shape, "output shape")
+        planes, *sides = _as_planes(self.out_shape[1:])
+        convolution = _convolution(sides)
+        sizes = _pyramid(sides, len(channels))
+        self.smallest = (channels[-1], *sizes[-1])
+        self.input = nn.Linear(math.prod(self.in_shape), math.prod(self.smallest))
+        self.sizes = sizes[-2::-1]
+        self.stages = nn.ModuleList()
+        self.widen = nn.ModuleList()
+        outer = (*reversed(channels[:-1]), channels[0])
+        for before, after in zip(reversed(channels), outer, strict=True):
+            self.stages.append(nn.Sequential(*(ResidualBlock(convolution, before, activation) for _ in range(blocks))))
+            self.widen.append(convolution(before, after, 3, padding=1))
+        self.output = nn.Sequential(
+            activation_layer(activation), convolution(channels[0], self.out_shape[0] * planes, 3, padding=1, bias=False)
+        )
+        # A bias for every entry, not one for every channel: it starts at the mean image.
+        self.bias = nn.Parameter(torch.zeros(self.out_shape))
+
+    def forward(self, z: Float[Tensor, "N *in"]) -> Float[Tensor, "N *out"]:
+        """One output for each input."""
+        h = self.input(z.flatten(1)).unflatten(1, self.smallest)
+        for stage, widen, size in zip(self.stages, self.widen, self.sizes, strict=True):
+            h = widen(interpolate(stage(h), size=size, mode="nearest"))
+        return self.output(h).reshape(-1, *self.out_shape) + self.bias
+
+    @torch.no_grad()
+    def initialise_output(self, parameters: Float[Tensor, "*out"]) -> None:
+        """Set the bias of each entry."""
+        self.bias.copy_(parameters)

@@ -1,0 +1,84 @@
+"""Multilayer perceptrons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lowerbound.names import unknown
+from lowerbound.nn.conditional import check_shape
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "softplus": nn.Softplus,
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "elu": nn.ELU,
+}
+
+
+def activation_layer(name: str) -> nn.Module:
+    """The activation of that name.
+
+    Raises:
+        UserError: There is none.
+    """
+    if name not in ACTIVATIONS:
+        raise unknown("activation", name, ACTIVATIONS)
+    return ACTIVATIONS[name]()
+
+
+class MLP(nn.Module):
+    """Fully connected layers with an activation between them.
+
+    Args:
+        in_shape: Shape of one input; it is flattened.
+        out_shape: Shape of one output.
+        hidden: Units of each hidden layer.
+        activation: One of `ACTIVATIONS`.
+
+    Raises:
+        ValueError: A size below one, or an unknown activation.
+    """
+
+    def __init__(
+        self,
+        in_shape: Sequence[int],
+        out_shape: Sequence[int],
+        hidden: Sequence[int] = (500, 500),
+        activation: str = "silu",
+    ) -> None:
+        super().__init__()
+        self.in_shape = check_shape(in_shape, "input shape")
+        self.out_shape = check_shape(out_shape, "output shape")
+        if any(units < 1 for units in hidden):
+            raise ValueError(f"hidden layers need at least one unit each, not {list(hidden)}.")
+        sizes = [math.prod(self.in_shape), *hidden, math.prod(self.out_shape)]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(sizes):
+            layers += [nn.Linear(before, after), activation_layer(activation)]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, x: Float[Tensor, "N *in"]) -> Float[Tensor, "N *out"]:
+        """One output for each input."""
+        return self.layers(x.flatten(1)).unflatten(1, self.out_shape)
+
+    @torch.no_grad()
+    def initialise_output(self, parameters: Float[Tensor, "*out"]) -> None:
+        """Set the bias of the last layer."""
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.copy_(parameters.flatten())
+
+
+def mlp_decoder(
+    in_shape: Sequence[int], out_shape: Sequence[int], hidden: Sequence[int] = (500, 500), activation: str = "silu"
+) -> MLP:
+    """The mirror image of the encoder's `MLP`: its hidden layers in reverse order."""
+    return MLP(in_shape, out_shape, tuple(reversed(hidden)), activation)
