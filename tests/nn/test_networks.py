@@ -1,0 +1,112 @@
+"""Shapes of every size, the mirror between encoder and decoder, and the conditional distribution."""
+
+import pytest
+import torch
+from torch import nn
+
+from lowerbound import likelihoods, posteriors
+from lowerbound.nn import DECODERS, ENCODERS, MLP, Centre, Conditional, ResidualConvDecoder, ResidualConvEncoder
+
+SHAPES = [(5,), (1,), (1, 28, 28), (1, 7, 5), (3, 9, 4), (1, 1, 1), (2, 1, 6), (3, 17, 64)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("family", ENCODERS)
+def test_any_shape_goes_in_and_comes_out(family, shape):
+    encoder, decoder = ENCODERS[family](shape, (6,)), DECODERS[family]((3,), (2, *shape))
+    assert encoder(torch.rand(4, *shape)).shape == (4, 6)
+    assert decoder(torch.rand(4, 3)).shape == (4, 2, *shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("family", DECODERS)
+def test_initial_output_is_where_it_was_asked_to_be(family, shape):
+    """With inputs of zero and the last layer's weights at zero, the output is exactly what was asked."""
+    decoder = DECODERS[family]((3,), (2, *shape))
+    target = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    decoder.initialise_output(target)
+    last = decoder.layers[-1] if isinstance(decoder, MLP) else decoder.output[-1]
+    nn.init.zeros_(last.weight)
+    torch.testing.assert_close(decoder(torch.randn(4, 3)), target.expand(4, *target.shape))
+
+
+@pytest.mark.parametrize("family", ENCODERS)
+def test_data_of_a_batch_do_not_meet(family):
+    """Each output depends on its own input alone."""
+    encoder = ENCODERS[family]((1, 9, 6), (4,)).double()
+    x = torch.randn(5, 1, 9, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(encoder(x)[2:3], encoder(x[2:3]))
+
+
+def test_decoder_walks_the_encoder_s_sizes_back():
+    decoder = ResidualConvDecoder((3,), (1, 1, 9, 4), channels=(4, 5, 6))
+    assert decoder.smallest == (6, 2, 1)
+    assert decoder.sizes == [(3, 1), (5, 2), (9, 4)]
+
+
+def test_mlp_is_its_formula():
+    network = MLP((4,), (2,), hidden=(3,), activation="softplus").double()
+    x = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    first, _, last = network.layers
+    expected = torch.log1p(torch.exp(x @ first.weight.T + first.bias)) @ last.weight.T + last.bias
+    torch.testing.assert_close(network(x), expected)
+
+
+def test_decoder_of_an_mlp_mirrors_the_hidden_layers():
+    widths = [
+        layer.out_features
+        for layer in DECODERS["mlp"]((2,), (1, 6), hidden=(5, 4)).layers
+        if hasattr(layer, "out_features")
+    ]
+    assert widths == [4, 5, 6]
+
+
+def test_conditional_takes_any_leading_shape():
+    torch.manual_seed(0)
+    decoder = Conditional(MLP((3,), (1, 2, 5, 4)), likelihoods.Bernoulli((2, 5, 4)))
+    z = torch.randn(7, 6, 3)
+    p = decoder(z)
+    assert (p.batch_shape, p.event_shape) == ((7, 6), (2, 5, 4))
+    torch.testing.assert_close(p.mean[4, 3], decoder(z[4, 3]).mean)
+
+
+def test_conditional_of_a_foreign_network_and_a_context():
+    class Sum(nn.Module):
+        def forward(self, x, context):
+            return torch.cat([x.flatten(1).sum(1, keepdim=True), context.sum(1, keepdim=True)], 1)
+
+    q = Conditional(Sum(), posteriors.DiagonalGaussian(1), in_shape=(2, 3))
+    x, context = torch.rand(4, 2, 3), torch.rand(4, 5)
+    torch.testing.assert_close(q(x, context).mean[:, 0], x.sum((1, 2)))
+    torch.testing.assert_close(q(x, context).stddev[:, 0], torch.exp(0.5 * context.sum(1)))
+
+
+def test_densities_are_float32_when_the_network_runs_in_bfloat16():
+    decoder = Conditional(MLP((3,), (1, 4)), likelihoods.Bernoulli((4,)))
+    with torch.autocast("cpu", torch.bfloat16):
+        p = decoder(torch.rand(2, 3))
+        assert p.mean.dtype == torch.float32
+        assert p.log_prob(torch.ones(4)).dtype == torch.float32
+
+
+def test_centre_subtracts_the_mean():
+    network = MLP((2, 3), (4,))
+    mean = torch.rand(2, 3)
+    torch.testing.assert_close(Centre(mean, network)((mean + 1).unsqueeze(0)), network(torch.ones(1, 2, 3)))
+    assert "mean" in Centre(mean, network).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: MLP((0,), (2,)), "positive sizes"),
+        (lambda: MLP((3,), (2,), hidden=(4, 0)), "at least one unit"),
+        (lambda: MLP((3,), (2,), activation="sillu"), "did you mean silu"),
+        (lambda: ResidualConvEncoder((1, 4, 4), (2,), channels=()), "channels"),
+        (lambda: ResidualConvEncoder((1, 4, 4), (2,), blocks=-1), "blocks"),
+        (lambda: ResidualConvEncoder((1, 4, 4, 4), (2,)), "images"),
+    ],
+)
+def test_nonsense_is_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
