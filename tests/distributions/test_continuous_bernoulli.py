@@ -1,6 +1,7 @@
 """The continuous Bernoulli against quadrature, its own samples and a high-precision reference."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def test_density_integrates_to_one(logit):
     edges = np.unique([0, *(0.5 ** np.arange(12)), *(1 - 0.5 ** np.arange(12))])
     mass = sum(
         quad(lambda x: math.exp(p.log_prob(torch.tensor(x, dtype=torch.float64)).item()), a, b)[0]
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in pairwise(edges)
     )
     assert mass == pytest.approx(1, abs=1e-8)
 

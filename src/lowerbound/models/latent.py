@@ -64,7 +64,8 @@ class Trace(NamedTuple):
         """
         if self.mask is None:
             return self.likelihood.log_prob(self.x)
-        each = entrywise_log_prob(self.likelihood, self.x)
+        # What was not observed may be anything, NaN too: it is replaced before the density, lest a gradient be NaN · 0.
+        each = entrywise_log_prob(self.likelihood, self.x.where(self.mask, 0.0))
         return each.where(self.mask, 0.0).flatten(2).sum(-1)
 
     def kl(self) -> Float[Tensor, "K B"]:
