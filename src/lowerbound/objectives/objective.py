@@ -27,6 +27,8 @@ class Objective(ABC):
 
     particles: int = 1
     """How many draws of z for each datum its trace needs, K."""
+    pathwise: bool = True
+    """Whether those draws must be reparameterized; False for score-function estimators."""
     kl_warmup: float = 0.0
     """Share of the training over which the weight of the KL term rises; 0 where it does not."""
 
