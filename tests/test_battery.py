@@ -1,5 +1,7 @@
 """Every combination of parts: a step reaches every parameter, and loaded weights give the same numbers."""
 
+from inspect import signature
+
 import pytest
 import torch
 from safetensors.torch import load, save
@@ -34,14 +36,15 @@ def test_every_combination(network, likelihood, posterior, prior, objective):
     torch.manual_seed(0)
     model = assemble(network, likelihood, posterior, prior)
     x = observed(likelihood, EVENT, BATCH, torch.Generator().manual_seed(0))
-    goal = OBJECTIVES[objective](particles=PARTICLES)
+    grouped = "groups" in signature(OBJECTIVES[objective]).parameters
+    goal = OBJECTIVES[objective](**({"groups": 2, "particles_per_group": 3} if grouped else {"particles": 3}))
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    value = goal(model.trace(x, PARTICLES), torch.tensor(1.0))
+    value = goal(model.trace(x, goal.particles), torch.tensor(1.0))
     value.loss.backward()
     # A residual block starts as the identity, so the first of its two convolutions learns from the second step on.
     optimizer.step()
     optimizer.zero_grad()
-    goal(model.trace(x, PARTICLES), torch.tensor(1.0)).loss.backward()
+    goal(model.trace(x, goal.particles), torch.tensor(1.0)).loss.backward()
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
     other = assemble(network, likelihood, posterior, prior)

@@ -22,7 +22,7 @@ def test_shapes_are_particles_batch_event():
     (latent,) = trace.latents
     assert latent.z.shape == (3, 4, 2)
     assert trace.likelihood.batch_shape == (3, 4)
-    for value in (trace.log_likelihood(), trace.kl(), trace.log_weight(), latent.log_ratio()):
+    for value in (trace.log_likelihood(), trace.kl(), trace.log_weight(), latent.log_prior() - latent.log_posterior()):
         assert value.shape == (3, 4)
     assert latent.kl_per_dimension().shape == (4, 2)
 
@@ -38,7 +38,7 @@ def test_closed_form_kl_is_the_mean_of_its_estimates():
     torch.manual_seed(0)
     x = ORACLE.sample(3)
     trace = ORACLE.model(spread=1.3, shift=0.2).trace(x, 100_000)
-    draws = -trace.latents[0].log_ratio()
+    draws = trace.log_posterior() - trace.log_prior()
     error = (draws.mean(0) - trace.kl()[0]).abs() / (draws.std(0) / math.sqrt(100_000))
     assert (error < 4).all()
     torch.testing.assert_close(trace.latents[0].kl_per_dimension().sum(-1), trace.kl()[0])

@@ -56,7 +56,7 @@ class ContinuousBernoulli(Distribution):
         return small, torch.where(small, torch.ones_like(self.logits), self.logits)
 
     def log_normalizer(self) -> Float[Tensor, "*batch"]:
-        """Log C(l), in nats."""
+        """log C(l), in nats."""
         small, logits = self._away_from_zero()
         squared = self.logits.square()
         series = torch.log1p(squared / 12 - squared.square() / 720) + torch.log(torch.tensor(2.0)).to(squared)

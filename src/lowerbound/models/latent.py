@@ -8,6 +8,7 @@ Every objective and every evaluation is a function of a `Trace`, and of nothing 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from jaxtyping import Bool, Float
@@ -41,9 +42,13 @@ class Latent(NamedTuple):
         """
         return entrywise_kl(self.posterior, self.prior)
 
-    def log_ratio(self) -> Float[Tensor, "K B"]:
-        """Log p(z) − log q(z) at the draws, in nats."""
-        return self.prior.log_prob(self.z) - self.posterior.log_prob(self.z)
+    def log_prior(self) -> Float[Tensor, "K B"]:
+        """log p(z) at the draws, in nats."""
+        return self.prior.log_prob(self.z)
+
+    def log_posterior(self) -> Float[Tensor, "K B"]:
+        """log q(z) at the draws, in nats."""
+        return self.posterior.log_prob(self.z)
 
 
 class Trace(NamedTuple):
@@ -57,7 +62,7 @@ class Trace(NamedTuple):
     """True where x was observed; the rest does not count in log p(x | z)."""
 
     def log_likelihood(self) -> Float[Tensor, "K B"]:
-        """Log p(x | z) in nats, over the observed entries.
+        """log p(x | z) in nats, over the observed entries.
 
         Raises:
             ValueError: There is a mask, and the entries of the likelihood are not independent.
@@ -70,12 +75,24 @@ class Trace(NamedTuple):
 
     def kl(self) -> Float[Tensor, "K B"]:
         """Σ_l KL(q_l ‖ p_l) in nats."""
-        first, *rest = (latent.kl() for latent in self.latents)
-        return sum(rest, start=first)
+        return _total(latent.kl() for latent in self.latents)
+
+    def log_prior(self) -> Float[Tensor, "K B"]:
+        """Σ_l log p(z_l | z_<l) in nats."""
+        return _total(latent.log_prior() for latent in self.latents)
+
+    def log_posterior(self) -> Float[Tensor, "K B"]:
+        """Σ_l log q(z_l | x, z_<l) in nats."""
+        return _total(latent.log_posterior() for latent in self.latents)
 
     def log_weight(self) -> Float[Tensor, "K B"]:
-        """Log p(x, z) − log q(z | x) in nats: the logarithm of the importance weight."""
-        return sum((latent.log_ratio() for latent in self.latents), start=self.log_likelihood())
+        """log p(x, z) − log q(z | x) in nats: the logarithm of the importance weight."""
+        return self.log_likelihood() + self.log_prior() - self.log_posterior()
+
+
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    first, *rest = parts
+    return sum(rest, start=first)
 
 
 class LatentModel(nn.Module, ABC):

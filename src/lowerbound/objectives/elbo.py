@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.models import Latent, Trace
-from lowerbound.objectives.objective import Objective, Value
+from lowerbound.objectives import gradients
+from lowerbound.objectives.objective import Objective, Value, check_particles
 from lowerbound.objectives.schedules import check_share, warmed_up
 
 
@@ -28,15 +30,18 @@ class ELBO(Objective):
         kl_warmup: Share of the training over which the weight of the KL term rises from 0 to `beta` (Sønderby et al.,
             Ladder variational autoencoders, 2016, section 2.3).
         particles: Draws of z for each datum.
+        gradient: "pathwise", "sticking-the-landing" (without the score of q; the KL is then sampled), or
+            "score-function" (z is not reparameterized; leave-one-out baseline, so at least two particles).
 
     Raises:
-        ValueError: A setting out of range.
+        ValueError: A setting out of range, or settings that exclude each other.
     """
 
     beta: float = 1.0
     free_bits: float = 0.0
     kl_warmup: float = 0.0
     particles: int = 1
+    gradient: Literal["pathwise", "sticking-the-landing", "score-function"] = "pathwise"
 
     def __post_init__(self) -> None:
         for name in ("beta", "free_bits"):
@@ -44,8 +49,14 @@ class ELBO(Objective):
             if not 0 <= value < math.inf:
                 raise ValueError(f"{name} must be a number that is not negative, it is {value}.")
         check_share(self.kl_warmup, "kl_warmup")
-        if self.particles < 1:
-            raise ValueError(f"particles must be at least 1, not {self.particles}.")
+        check_particles(self.particles, 2 if self.gradient == "score-function" else 1)
+        if self.free_bits > 0 and self.gradient != "pathwise":
+            raise ValueError("free_bits needs the pathwise gradient: the others sample the KL.")
+
+    @property
+    def pathwise(self) -> bool:
+        """Whether z must be reparameterized."""
+        return self.gradient != "score-function"
 
     def kl_weight(self, progress: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """The weight β of the KL term at this point of the training."""
@@ -53,13 +64,28 @@ class ELBO(Objective):
 
     def __call__(self, trace: Trace, progress: Float[Tensor, ""]) -> Value:
         """−log p(x | z) + β KL, averaged over particles and batch."""
+        weight = self.kl_weight(progress)
+        if self.gradient != "pathwise":
+            return self._sampled(trace, weight)
         distortion = -trace.log_likelihood().mean()
         rate = trace.kl().mean()
         charged = rate
         if self.free_bits > 0:
             groups = [_kl_with_free_bits(latent, self.free_bits) for latent in trace.latents]
             charged = sum(groups[1:], start=groups[0])
-        return Value(distortion + self.kl_weight(progress) * charged, distortion, rate)
+        return Value(distortion + weight * charged, distortion, rate)
+
+    def _sampled(self, trace: Trace, weight: Float[Tensor, ""]) -> Value:
+        """The bound with −log p(z) + log q(z | x) in place of the closed-form KL."""
+        log_likelihood, log_prior, log_q = trace.log_likelihood(), trace.log_prior(), trace.log_posterior()
+        if self.gradient == "sticking-the-landing":
+            kl = gradients.without_score(log_q, gradients.only_latent(trace, self.gradient)) - log_prior
+            bound = log_likelihood - weight * kl
+        else:
+            kl = log_q.detach() - log_prior
+            value = log_likelihood - weight * kl
+            bound = value + gradients.score_term(value - gradients.others_mean(value), log_q)
+        return Value(-bound.mean(), -log_likelihood.mean(), kl.mean())
 
 
 def _kl_with_free_bits(latent: Latent, free_bits: float) -> Float[Tensor, ""]:

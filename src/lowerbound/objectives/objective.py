@@ -27,10 +27,13 @@ class Objective(ABC):
 
     particles: int = 1
     """How many draws of z for each datum its trace needs, K."""
-    pathwise: bool = True
-    """Whether those draws must be reparameterized; False for score-function estimators."""
     kl_warmup: float = 0.0
     """Share of the training over which the weight of the KL term rises; 0 where it does not."""
+
+    @property
+    def pathwise(self) -> bool:
+        """Whether those draws must be reparameterized; False for score-function estimators."""
+        return True
 
     @abstractmethod
     def __call__(self, trace: Trace, progress: Float[Tensor, ""]) -> Value:
@@ -44,3 +47,13 @@ class Objective(ABC):
     def kl_weight(self, progress: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """The weight β of the KL term at this point of the training."""
         return progress.new_ones(())
+
+
+def check_particles(count: int, least: int, name: str = "particles") -> None:
+    """Refuse too few draws.
+
+    Raises:
+        ValueError: Fewer than `least`.
+    """
+    if count < least:
+        raise ValueError(f"{name} must be at least {least}, not {count}.")
