@@ -1,4 +1,4 @@
-"""Priors: modules whose call returns p(z)."""
+"""Priors: modules whose call returns p(z), batch shape [], event shape [latent_dim]."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
+
+from lowerbound.posteriors import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,4 +39,42 @@ class StandardNormal(nn.Module):
         return Independent(Normal(self.loc, self.scale, validate_args=False), 1, validate_args=False)
 
 
-PRIORS: dict[str, Callable[..., nn.Module]] = {"standard-normal": StandardNormal}
+class GaussianMixture(nn.Module):
+    """p(z) = Σ_c π_c N(μ_c, diag σ_c²), all of it learned.
+
+    Args:
+        latent_dim: Dimension of z.
+        components: How many Gaussians there are.
+        spread: Standard deviation, around zero, of the means that it starts from; the variances start at 1.
+
+    Raises:
+        ValueError: A dimension or a number of components below one, or a negative spread.
+
+    References:
+        Dilokthanakul et al., Deep unsupervised clustering with Gaussian mixture variational autoencoders, 2016.
+        Tomczak and Welling, VAE with a VampPrior, 2018, section 3 (the mixture of Gaussians prior).
+    """
+
+    def __init__(self, latent_dim: int, components: int = 10, spread: float = 1.0) -> None:
+        super().__init__()
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}.")
+        if components < 1:
+            raise ValueError(f"components must be at least 1, not {components}.")
+        if spread < 0:
+            raise ValueError(f"spread must not be negative, it is {spread}.")
+        self.logits = nn.Parameter(torch.zeros(components))
+        self.loc = nn.Parameter(spread * torch.randn(components, latent_dim))
+        self.log_variance = nn.Parameter(torch.zeros(components, latent_dim))
+
+    def forward(self) -> Distribution:
+        """The prior."""
+        scale = torch.exp(0.5 * bounded(self.log_variance))
+        parts = Independent(Normal(self.loc, scale, validate_args=False), 1, validate_args=False)
+        return MixtureSameFamily(Categorical(logits=self.logits, validate_args=False), parts, validate_args=False)
+
+
+PRIORS: dict[str, Callable[..., nn.Module]] = {
+    "standard-normal": StandardNormal,
+    "gaussian-mixture": GaussianMixture,
+}

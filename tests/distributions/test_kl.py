@@ -4,7 +4,14 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Independent, Laplace, MultivariateNormal, Normal, TransformedDistribution
+from torch.distributions import (
+    Independent,
+    Laplace,
+    LowRankMultivariateNormal,
+    MultivariateNormal,
+    Normal,
+    TransformedDistribution,
+)
 from torch.distributions.transforms import AffineTransform
 
 from lowerbound.distributions import entrywise_kl, entrywise_log_prob, kl
@@ -54,3 +61,26 @@ def test_entrywise_log_prob_adds_up():
     p = Independent(Laplace(torch.zeros(3, 2), torch.ones(3, 2)), 2)
     x = torch.randn(5, 3, 2, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(entrywise_log_prob(p, x).sum((-1, -2)), p.log_prob(x))
+
+
+@pytest.mark.parametrize("kind", ["full", "low-rank"])
+def test_full_covariances_against_a_diagonal_prior(kind):
+    """Against torch's form for two full covariances."""
+    g = torch.Generator().manual_seed(0)
+    factor = torch.randn(3, 4, 2, generator=g, dtype=torch.float64)
+    noise = torch.rand(3, 4, generator=g, dtype=torch.float64) + 0.1
+    mean = torch.randn(3, 4, generator=g, dtype=torch.float64)
+    covariance = factor @ factor.mT + torch.diag_embed(noise)
+    q = LowRankMultivariateNormal(mean, factor, noise) if kind == "low-rank" else MultivariateNormal(mean, covariance)
+    scale = torch.rand(4, generator=g, dtype=torch.float64) + 0.5
+    p = Independent(Normal(torch.ones(4, dtype=torch.float64), scale), 1)
+    dense = MultivariateNormal(torch.ones(4, dtype=torch.float64), torch.diag(scale**2))
+    expected = torch.distributions.kl_divergence(MultivariateNormal(mean, covariance), dense)
+    torch.testing.assert_close(kl(q, p, mean), expected)
+
+
+def test_a_full_covariance_against_another_family_is_sampled():
+    q = MultivariateNormal(torch.zeros(1, 2), torch.eye(2))
+    p = Independent(Laplace(torch.zeros(2), torch.ones(2)), 1)
+    z = torch.ones(3, 1, 2)
+    torch.testing.assert_close(kl(q, p, z), q.log_prob(z) - p.log_prob(z))
