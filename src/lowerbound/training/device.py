@@ -1,0 +1,143 @@
+"""Where and how to compute: device, precision, compilation. Each choice is made once and says why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lowerbound.errors import UserError
+
+# Keys of torch.cpu.get_capabilities() that mean that the processor multiplies bfloat16 matrices itself.
+NATIVE_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
+# What compiling costs on two cores, in seconds, and the share of each step that it was measured to save where the
+# matrix products leave something to be saved.
+COMPILE_SECONDS = 60.0
+COMPILE_GAIN = 0.25
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One choice that was made for the user."""
+
+    what: str
+    """"device", "precision" or "compile"."""
+    choice: str
+    reason: str
+    """In words."""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.choice}, because {self.reason}"
+
+
+def choose_device(setting: str, made: Decision | None = None) -> Decision:
+    """The device to compute on.
+
+    Args:
+        setting: "auto", or the name of a device.
+        made: The decision of the training that is resumed, which stands.
+
+    Raises:
+        UserError: The device is not there.
+    """
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if made:
+        decision = made
+    elif setting != "auto":
+        decision = Decision("device", setting, "it was asked for")
+    elif available:
+        decision = Decision("device", "cuda", f"there is one ({torch.cuda.get_device_name()})")
+    else:
+        decision = Decision("device", "cpu", "there is no CUDA device")
+    device = torch.device(decision.choice)
+    if device.type == "cuda" and (device.index or 0) >= available:
+        raise UserError(
+            f"The training is to run on {device}, but torch sees {available} CUDA devices: set device = cpu."
+        )
+    return decision
+
+
+def choose_precision(setting: str, device: torch.device) -> Decision:
+    """What the networks compute in: "float32" or "bfloat16"."""
+    if setting != "auto":
+        return Decision("precision", setting, "it was asked for")
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch cannot tell
+        native = any(capabilities.get(name, False) for name in NATIVE_BFLOAT16)
+    where = "GPU" if device.type == "cuda" else "processor"
+    if native:
+        return Decision("precision", "bfloat16", f"the {where} has it natively")
+    return Decision("precision", "float32", f"the {where} has no bfloat16 of its own")
+
+
+def compile_may_pay(device: torch.device, precision: str) -> bool:
+    """Whether a gain from compiling is to be expected at all.
+
+    On a processor in float32 the step is the matrix products, which compiling leaves as they are.
+    """
+    return device.type == "cuda" or precision == "bfloat16"
+
+
+def choose_compile(setting: str, device: torch.device, precision: str, seconds_left: Callable[[], float]) -> Decision:
+    """Whether to compile: "compiled" or "eager".
+
+    Args:
+        setting: "auto", "always" or "never".
+        device: Where the model computes.
+        precision: What its networks compute in.
+        seconds_left: Measures how long the training would still take without compiling; it is called only where the
+            rest does not decide.
+    """
+    if setting == "never":
+        return Decision("compile", "eager", "it was asked for")
+    if not has_cpp_compiler():
+        return Decision("compile", "eager", "there is no C++ compiler (install g++ or clang++ to compile the model)")
+    if setting == "always":
+        return Decision("compile", "compiled", "it was asked for")
+    if not compile_may_pay(device, precision):
+        return Decision("compile", "eager", f"compiling gains nothing in float32 on a {device.type}")
+    left = seconds_left()
+    gained = f"about {COMPILE_GAIN * left:.0f} s of the {left:.0f} s that are left would be gained"
+    if COMPILE_GAIN * left > COMPILE_SECONDS:
+        return Decision("compile", "compiled", gained)
+    return Decision("compile", "eager", f"{gained}, and compiling takes about {COMPILE_SECONDS:.0f} s")
+
+
+def has_cpp_compiler() -> bool:
+    """Whether torch.compile will find a C++ compiler."""
+    candidates = (os.environ.get("CXX"), "g++", "clang++", "cl")
+    return any(shutil.which(name) for name in candidates if name)
+
+
+def fits_on(device: torch.device, data: Tensor) -> bool:
+    """Whether the data leaves at least half of the device's free memory to the model."""
+    return device.type != "cuda" or 2 * data.nbytes <= torch.cuda.mem_get_info(device)[0]
+
+
+def prefers_channels_last(model: nn.Module) -> bool:
+    """Whether the model has convolutions over images, which are faster with the channels as the last axis."""
+    return any(isinstance(module, nn.Conv2d | nn.ConvTranspose2d) for module in model.modules())
+
+
+@contextmanager
+def randomness(device: torch.device, seed: int) -> Iterator[dict[str, torch.Generator]]:
+    """torch's default generators of processor and device, seeded inside and as they were before outside."""
+    generators = {"cpu": torch.default_generator}
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generators["cuda"] = torch.cuda.default_generators[index]
+    before = {name: generator.get_state() for name, generator in generators.items()}
+    for generator in generators.values():
+        generator.manual_seed(seed)
+    try:
+        yield generators
+    finally:
+        for name, generator in generators.items():
+            generator.set_state(before[name])

@@ -1,0 +1,370 @@
+"""The one training loop.
+
+Stored data lies in one tensor on the device and is indexed directly. A step never waits for the device: what it has to
+say goes to a log there, which is read about once a second.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor, nn
+
+from lowerbound.errors import UserError
+from lowerbound.models import LatentModel
+from lowerbound.objectives import ELBO, Objective
+from lowerbound.training.adam import Adam
+from lowerbound.training.device import Decision, choose_compile, choose_device, choose_precision, fits_on, randomness
+from lowerbound.training.interruption import Interruption
+from lowerbound.training.records import EpochRecord, Result, TrainingError
+from lowerbound.training.schedule import Bounds, learning_rate
+from lowerbound.training.settings import TrainingSettings
+from lowerbound.training.state import SavedState, TrainingState, describe
+from lowerbound.training.step import DISTORTION, GRADIENT_NORM, LOSS, RATE, Step, skipped
+
+logger = logging.getLogger(__name__)
+
+# The average takes every tenth step, with the decay of ten: a tenth of the cost, and no difference that shows.
+AVERAGE_STEPS = 10
+# Steps, or seconds, from one reading of the log to the next.
+READ_STEPS, READ_SECONDS = 50, 1.0
+# A validated datum costs a forward pass, a third of a step; all of them together may cost this share of the training.
+VALIDATION_SHARE = 0.05
+
+TERMS = {DISTORTION: "distortion (-log p(x|z))", RATE: "rate (KL)", LOSS: "loss", GRADIENT_NORM: "gradient"}
+
+Stop = Literal["epochs", "minutes", "patience", "interrupted"]
+
+
+def fit(
+    model: LatentModel,
+    objective: Objective,
+    train: Shaped[Tensor, "N *stored"],
+    validation: Float[Tensor, "V *event"] | None,
+    settings: TrainingSettings = TrainingSettings(),  # noqa: B008 — it is frozen
+    *,
+    seed: int,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+    state_dir: str | Path | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Result:
+    """Train a model, and leave in it the weights with the best validation bound, in evaluation mode.
+
+    The bound that chooses them is the ELBO of the averaged weights, whatever the objective, with the same draws every
+    time. The first SIGINT or SIGTERM ends the training after the step, with the state saved. Decisions and mishaps are
+    logged under `lowerbound.training`. What is random comes from torch's default generators, seeded inside and left
+    outside as they were.
+
+    Args:
+        model: The model; it is moved to the device.
+        objective: What is minimised.
+        train: Stored values.
+        validation: Prepared data; with None or no rows nothing is validated, and the last weights are kept.
+        settings: How to train.
+        seed: Of the order of the data and of every draw.
+        prepare: From stored values to what the model sees; where it draws, it draws anew at every step. None: the
+            stored values are what the model sees.
+        state_dir: Where the state of the training is saved, and what a resume reads.
+        resume: Continue from the state in `state_dir`, to the very weights of a training without interruption; where
+            none was saved yet, begin. The model is given as it was at the beginning.
+        on_epoch: Called after each epoch, and at the end of a training that ends within one.
+        on_progress: Called about once a second with the share of the training that is done, 0 … 1.
+
+    Raises:
+        UserError: No training data, a state that cannot be used, or a directory that cannot be written.
+        TrainingError: More than `settings.max_skipped` steps were not finite; the last good state is saved.
+    """
+    if len(train) == 0:
+        raise UserError("There is nothing to learn from: the training data has no rows.")
+    directory = None if state_dir is None else Path(state_dir)
+    if resume and directory is None:
+        raise ValueError("A resume needs the state_dir that the training was saved to.")
+    saved = SavedState.read(directory) if resume and directory else None
+    decisions = saved.decisions(_plain(settings)) if saved else {}
+    decisions["device"] = choose_device(settings.device, decisions.get("device"))
+    with Interruption() as interruption, randomness(torch.device(decisions["device"].choice), seed) as generators:
+        loop = _Loop(
+            model,
+            objective,
+            train,
+            validation,
+            settings,
+            seed=seed,
+            prepare=prepare or nn.Identity(),
+            directory=directory,
+            decisions=decisions,
+            generators=generators,
+            saved=saved,
+        )
+        return loop.run(interruption, on_epoch, on_progress)
+
+
+class _Loop:
+    """One call of `fit`."""
+
+    def __init__(
+        self,
+        model: LatentModel,
+        objective: Objective,
+        train: Tensor,
+        validation: Tensor | None,
+        settings: TrainingSettings,
+        *,
+        seed: int,
+        prepare: Callable[[Tensor], Tensor],
+        directory: Path | None,
+        decisions: dict[str, Decision],
+        generators: dict[str, torch.Generator],
+        saved: SavedState | None,
+    ) -> None:
+        self.started = time.monotonic()
+        self.model, self.objective, self.settings, self.seed = model, objective, settings, seed
+        self.directory, self.decisions = directory, decisions
+        self.device = torch.device(decisions["device"].choice)
+        precision = decisions.setdefault("precision", choose_precision(settings.precision, self.device)).choice
+
+        model.to(self.device).train()
+        if isinstance(prepare, nn.Module):
+            prepare.to(self.device)
+        self.train = train.to(self.device) if fits_on(self.device, train) else train
+        self.validation = validation.to(self.device) if validation is not None and len(validation) else None
+        self.batch_size = min(settings.batch_size, len(train))
+        self.steps_per_epoch = len(train) // self.batch_size
+        self.bounds = Bounds.of(settings, self.steps_per_epoch)
+
+        optimizer = Adam([p for p in model.parameters() if p.requires_grad], settings.betas)
+        self.step = Step(model, objective, prepare, optimizer, clip=settings.clip, bfloat16=precision == "bfloat16")
+        log = torch.zeros(self.steps_per_epoch, 4, device=self.device)
+        self.state = TrainingState(model, optimizer, generators, log, averaging=settings.average > 0)
+        identity = {"seed": seed, "batch_size": settings.batch_size, "data": describe(train)}
+        circumstances = {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
+        self.facts = {**identity, "circumstances": circumstances, "settings": _plain(settings)}
+        if saved:
+            saved.check(identity, circumstances, _plain(settings))
+            self.state.restore(saved)
+            self.started -= self.state.position.seconds
+        self.epoch, self.read_to = divmod(self.state.position.step, self.steps_per_epoch)
+        self.order = self._order()
+        self.saved_seconds = self.read_seconds = self.state.position.seconds
+
+        self._decide_on_compiling()
+        for decision in decisions.values():
+            logger.info("%s", decision)
+        self._write_state()
+
+    def run(
+        self,
+        interruption: Interruption,
+        on_epoch: Callable[[EpochRecord], None] | None,
+        on_progress: Callable[[float], None] | None,
+    ) -> Result:
+        """Step after step, until there is a reason to stop."""
+        settings, state, size = self.settings, self.state, self.batch_size
+        position = state.position
+        while (stopped := self._reason_to_stop(interruption)) is None:
+            index = position.step - self.epoch * self.steps_per_epoch
+            if index == self.steps_per_epoch:
+                self.epoch, self.read_to, index = self.epoch + 1, 0, 0
+                self.order = self._order()
+            rows = self.order[index * size : (index + 1) * size]
+            share = self.bounds.share(position.step + 0.5, position.seconds)
+            self.step(self.train.index_select(0, rows), state.log[index], share, learning_rate(settings, share))
+            position.step += 1
+            position.seconds = time.monotonic() - self.started
+            if position.step % AVERAGE_STEPS == 0:
+                state.average(settings.average)
+
+            epoch_ends = index + 1 == self.steps_per_epoch
+            saving = position.seconds - self.saved_seconds >= 60 * settings.checkpoint_minutes
+            reading = position.step % READ_STEPS == 0 or position.seconds - self.read_seconds >= READ_SECONDS
+            if epoch_ends or saving or reading:
+                self._read_log()
+                if on_progress:
+                    on_progress(self.bounds.share(position.step, position.seconds))
+            if epoch_ends:
+                self._report(on_epoch, last=position.step == self.bounds.steps)
+            if saving:
+                self._save()
+
+        self._read_log()
+        if stopped != "interrupted" and position.validated != position.step:
+            self._report(on_epoch, last=True)
+        self._save()
+        if position.best_step is None:
+            state.average(settings.average)
+            state.keep_as_best()
+        self.model.load_state_dict(state.best)
+        self.model.eval()
+        return Result(
+            epochs=position.step // self.steps_per_epoch,
+            steps=position.step,
+            seconds=position.seconds,
+            stopped=stopped,
+            best_step=position.best_step,
+            best_bound=position.best_bound,
+            skipped=position.skipped,
+            decisions=tuple(self.decisions.values()),
+        )
+
+    def _order(self) -> Int[Tensor, "N"]:
+        """The rows in the order of this epoch: a function of seed and epoch, so that a resume finds its place."""
+        mixed = np.random.SeedSequence((self.seed, self.epoch)).generate_state(1, np.uint64).item()
+        generator = torch.Generator().manual_seed(mixed)
+        return torch.randperm(len(self.train), generator=generator).to(self.train.device)
+
+    def _decide_on_compiling(self) -> None:
+        batch, position = self.train[: self.batch_size], self.state.position
+
+        def seconds_left() -> float:
+            times = [self.step.rehearse(batch) for _ in range(7)]
+            return self.bounds.seconds_left(position.step, position.seconds, median(times[2:]))
+
+        precision = self.decisions["precision"].choice
+        decision = self.decisions.get("compile") or choose_compile(
+            self.settings.compile, self.device, precision, seconds_left
+        )
+        failure = self.step.compile(batch) if decision.choice == "compiled" else None
+        self.decisions["compile"] = failure or decision
+
+    def _reason_to_stop(self, interruption: Interruption) -> Stop | None:
+        position, bounds = self.state.position, self.bounds
+        if interruption.requested:
+            return "interrupted"
+        if bounds.steps is not None and position.step >= bounds.steps:
+            return "epochs"
+        if bounds.seconds is not None and position.seconds >= bounds.seconds:
+            return "minutes"
+        if self.settings.patience and position.stale >= self.settings.patience:
+            return "patience"
+        return None
+
+    def _read_log(self) -> None:
+        """Look for steps that were skipped since the last reading.
+
+        Raises:
+            TrainingError: There were too many since the beginning.
+        """
+        position = self.state.position
+        begin, self.read_to = self.read_to, position.step - self.epoch * self.steps_per_epoch
+        self.read_seconds = position.seconds
+        log = self.state.log[begin : self.read_to].cpu()
+        bad = skipped(log).nonzero().flatten().tolist()
+        if not bad:
+            return
+        position.skipped += len(bad)
+        index = begin + bad[0]
+        term = next(name for column, name in TERMS.items() if not log[bad[0], column].isfinite())
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size].tolist()
+        step = self.epoch * self.steps_per_epoch + index + 1
+        first = (
+            f"the {term} of step {step} (epoch {self.epoch + 1}, rows {', '.join(map(str, rows[:5]))}"
+            f"{', …' if len(rows) > 5 else ''} of the training data) was not finite"
+        )
+        if position.skipped > self.settings.max_skipped:
+            self._save()
+            raise TrainingError(
+                f"The training was stopped, its last good state saved, after {position.skipped} steps that had to be "
+                f"skipped: {first}; lower training.learning_rate, or set training.clip."
+            )
+        logger.warning("%d of the last steps had to be skipped: %s", len(bad), first)
+
+    def _report(self, on_epoch: Callable[[EpochRecord], None] | None, *, last: bool) -> None:
+        """Validate, where it is due, and hand out the record of the epoch."""
+        position = self.state.position
+        share = self.bounds.share(position.step, position.seconds)
+        distortion, rate = self._validate(share) if last or (self.epoch + 1) % self._interval == 0 else (None, None)
+        log = self.state.log[: self.read_to]
+        means = log[~skipped(log)].double().mean(0).tolist()
+        if on_epoch is None:
+            return
+        on_epoch(
+            EpochRecord(
+                epoch=self.epoch + 1,
+                step=position.step,
+                seconds=position.seconds,
+                loss=means[LOSS],
+                distortion=means[DISTORTION],
+                rate=means[RATE],
+                validation_distortion=distortion,
+                validation_rate=rate,
+                learning_rate=learning_rate(self.settings, share),
+                gradient_norm=means[GRADIENT_NORM],
+                beta=self.objective.kl_weight(torch.tensor(share)).item(),
+                skipped=position.skipped,
+            )
+        )
+
+    @property
+    def _interval(self) -> int:
+        """Epochs from one validation to the next."""
+        if self.settings.validate_every != "auto":
+            return self.settings.validate_every
+        rows = 0 if self.validation is None else len(self.validation)
+        return max(1, math.ceil(rows / 3 / (VALIDATION_SHARE * len(self.train))))
+
+    def _validate(self, share: float) -> tuple[float | None, float | None]:
+        """Bring the averaged weights up to date, compute their bound, and keep them where it is the best so far.
+
+        Returns:
+            Distortion and rate, in nats per datum.
+        """
+        state, position = self.state, self.state.position
+        state.average(self.settings.average)
+        position.validated = position.step
+        if self.validation is None:
+            return None, None
+        distortion, rate = self._bound(state.averaged, self.validation)
+        bound = -(distortion + rate)
+        if math.isfinite(bound) and (position.best_bound is None or bound > position.best_bound):
+            position.best_step, position.best_bound, position.stale = position.step, bound, 0
+            state.keep_as_best()
+        elif share >= self.objective.kl_warmup:
+            position.stale += 1
+        return distortion, rate
+
+    @torch.no_grad()
+    def _bound(self, model: LatentModel, x: Tensor) -> tuple[float, float]:
+        """Distortion and rate, with the same draws every time."""
+        training = model.training
+        model.eval()
+        sums = torch.zeros(2, device=self.device, dtype=torch.float64)
+        with randomness(self.device, self.seed):
+            for batch in x.split(self.batch_size):
+                trace = model.trace(batch, pathwise=self.objective.pathwise)
+                value = ELBO()(trace, torch.ones((), device=self.device))
+                sums += len(batch) * torch.stack((value.distortion, value.rate))
+        model.train(training)
+        distortion, rate = (sums / len(x)).tolist()
+        return distortion, rate
+
+    def _write_state(self) -> None:
+        if self.directory is not None:
+            self.state.position.seconds = self.saved_seconds = time.monotonic() - self.started
+            self.state.save(self.directory, {**self.facts, "decisions": [asdict(d) for d in self.decisions.values()]})
+            self.saved_step = self.state.position.step
+
+    def _save(self) -> None:
+        """Save the state; where that fails, the training goes on, and the last good state is still there."""
+        try:
+            self._write_state()
+        except UserError as error:
+            self.saved_seconds = self.state.position.seconds  # the next attempt is due after the usual time
+            logger.warning("%s The state of step %d is still there.", error, self.saved_step)
+
+
+def _plain(settings: TrainingSettings) -> dict[str, Any]:
+    """As JSON gives it back."""
+    return json.loads(json.dumps(asdict(settings)))

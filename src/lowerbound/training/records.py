@@ -1,0 +1,59 @@
+"""What a training reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lowerbound.errors import UserError
+from lowerbound.training.device import Decision
+
+
+class TrainingError(UserError):
+    """The loss or its gradient was not finite too often."""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of the learning curves; in nats per datum, averaged over the steps of the epoch."""
+
+    epoch: int
+    """From 1. After a resume, the epochs since the state was last saved are reported again."""
+    step: int
+    """Steps since the beginning of the training."""
+    seconds: float
+    """By the clock, since the beginning, without interruptions."""
+    loss: float
+    distortion: float
+    rate: float
+    validation_distortion: float | None
+    """Of the averaged weights; None where this epoch was not validated."""
+    validation_rate: float | None
+    learning_rate: float
+    """At the end of the epoch, as `beta` is."""
+    gradient_norm: float
+    """Before clipping."""
+    beta: float
+    """Weight of the KL term."""
+    skipped: int
+    """Steps since the beginning that were skipped, because their loss or gradient was not finite."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training went."""
+
+    epochs: int
+    """Whole ones."""
+    steps: int
+    seconds: float
+    """By the clock, without interruptions."""
+    stopped: Literal["epochs", "minutes", "patience", "interrupted"]
+    best_step: int | None
+    """The step that the model's weights are from; None where nothing was validated, and they are the last ones."""
+    best_bound: float | None
+    """Their ELBO on the validation data, in nats per datum."""
+    skipped: int
+    """Steps that were skipped, because their loss or gradient was not finite."""
+    decisions: tuple[Decision, ...]
+    """Device, precision and compilation, each with its reason."""
