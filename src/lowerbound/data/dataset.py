@@ -1,0 +1,127 @@
+"""What a source holds: values with a declared kind, shape and fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from lowerbound.errors import UserError
+
+Kind = Literal["image", "vector"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Data as it is stored, one row for each datum.
+
+    Raises:
+        UserError: No data, one row alone, or values that are not numbers or not finite.
+    """
+
+    name: str
+    """Of a named data set, or the stem of the path."""
+    kind: Kind
+    values: np.ndarray
+    """[N, C, H, W] or [N, D]; uint8 stays uint8, anything else is float32."""
+    maximum: int | None = None
+    """Largest level of an integer scale: 255 for 8-bit pixels; None for real values."""
+    labels: np.ndarray | None = None
+    """[N] int64: for figures only, never for learning."""
+    label_names: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
+    """Names of the D columns, where the source has them."""
+    test_start: int | None = None
+    """Rows from here on are the source's own test set."""
+    split_counts: tuple[int, int] | None = None
+    """Validation and test rows that the literature splits off at random, where it does."""
+    notes: tuple[str, ...] = ()
+    """What was understood and why, one sentence each."""
+
+    def __post_init__(self) -> None:
+        check_values(self)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one datum."""
+        return self.values.shape[1:]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over shape, type and values."""
+        digest = hashlib.sha256(f"{self.values.shape}{self.values.dtype}".encode())
+        for start in range(0, len(self.values), 4096):
+            digest.update(np.ascontiguousarray(self.values[start : start + 4096]).data)
+        return f"sha256:{digest.hexdigest()}"
+
+    def describe(self) -> str:
+        """What this is, in one line."""
+        if self.kind == "image":
+            channels, height, width = self.shape
+            colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+            levels = {None: "real-valued", 1: "binary", 255: "8-bit"}
+            scale = levels.get(self.maximum) or f"{(self.maximum or 0) + 1} levels"
+            return f"{len(self):,} images of {height} × {width}, {colour}, {scale}"
+        return f"{len(self):,} rows of {self.shape[0]:,} numbers"
+
+
+def check_values(data: Dataset) -> None:
+    """Refuse what nothing can be learned from.
+
+    Raises:
+        UserError: No data, one row alone, or values that are not finite (which rows, how many).
+    """
+    if data.values.size == 0:
+        raise UserError(f"{data.name} holds no data: its shape is {data.values.shape}.")
+    if len(data.values) == 1:
+        raise UserError(
+            f"{data.name} holds one single row: a model of a distribution needs at least two, better hundreds."
+        )
+    if data.values.dtype == np.uint8:
+        return
+    bad: list[int] = []
+    for start in range(0, len(data.values), 4096):
+        chunk = data.values[start : start + 4096].reshape(min(4096, len(data.values) - start), -1)
+        bad += (start + np.flatnonzero(~np.isfinite(chunk).all(axis=1))).tolist()
+    if bad:
+        shown = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")
+        raise UserError(
+            f"{data.name} has missing, NaN or infinite values in {len(bad):,} of its {len(data.values):,} rows "
+            f"(counted from 0: {shown}): leave those rows out, or fill the values in."
+        )
+
+
+def narrow(values: np.ndarray, name: str) -> np.ndarray:
+    """The values as uint8 where that holds them exactly, else as float32.
+
+    Raises:
+        UserError: They are not real numbers, or too large for float32.
+    """
+    if values.dtype.kind not in "buif":
+        kind = "Python objects" if values.dtype.kind == "O" else f"values of type {values.dtype}"
+        raise UserError(f"{name} holds {kind}: only real numbers can be learned from.")
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == np.bool_ or _are_bytes(values):
+        return values.astype(np.uint8)
+    with np.errstate(over="ignore"):
+        converted = np.ascontiguousarray(values, dtype=np.float32)
+    if np.isinf(converted).any() and not np.isinf(values).any():
+        raise UserError(f"{name} has values beyond the range of float32 (3.4e38): rescale them first.")
+    return converted
+
+
+def _are_bytes(values: np.ndarray) -> bool:
+    """Whether all are whole numbers from 0 to 255; the first rows mostly say so if they are not."""
+    if not values.size:
+        return False
+    if values.dtype.kind in "iu":
+        return bool(values.min() >= 0 and values.max() <= 255)
+    chunks = (values[start : start + 4096] for start in range(0, len(values), 4096)) if values.ndim else (values,)
+    return all(bool(((chunk >= 0) & (chunk <= 255) & (chunk == np.rint(chunk))).all()) for chunk in chunks)
