@@ -36,7 +36,8 @@ class Recipe:
 
 def recipes() -> tuple[Recipe, ...]:
     """Every recipe that comes with the library, in order of name."""
-    return tuple(_parse(path.read_text("utf-8"), name, f"the recipe '{name}'") for name, path in sorted(_files().items()))
+    files = sorted(_files().items())
+    return tuple(_parse(path.read_text("utf-8"), name, f"the recipe '{name}'") for name, path in files)
 
 
 def find_recipe(name: str | Path) -> Recipe:
@@ -46,7 +47,8 @@ def find_recipe(name: str | Path) -> Recipe:
         name: A name that `recipes` lists, or the path of a TOML file (it ends in `.toml`, or has a directory in it).
 
     Raises:
-        UserError: No such name (the nearest ones are given) or file, or the file is not a recipe: with file, line and reason.
+        UserError: No such name (the nearest ones are given) or file, or the file is not a recipe: with file, line and
+            reason.
     """
     path = Path(name)
     if isinstance(name, str) and path.suffix != ".toml" and len(path.parts) == 1:
@@ -84,5 +86,6 @@ def _parse(text: str, name: str, source: str) -> Recipe:
             raise unknown(f"entry of [recipe] in {source}", key, known)
         kind = int if key == "year" else str
         if not isinstance(value, kind):
-            raise UserError(f"recipe.{key} in {source} must be {'a number' if kind is int else 'text'}, it is {value!r}.")
+            wanted = "a number" if kind is int else "text"
+            raise UserError(f"recipe.{key} in {source} must be {wanted}, it is {value!r}.")
     return Recipe(name, settings=tables, source=source, **about)
