@@ -2,9 +2,10 @@
 
     LOWERBOUND_DATA=… python benchmarks/throughput.py
 
-The two are interleaved, a few thousand examples at a time, and compared by the median, since the speed of a shared machine
-drifts. The plain loop is what the tutorials show: float32, a DataLoader, `torch.bernoulli`, Adam as it comes, and the loss
-read at every step. Without MNIST at hand, random pixels of its shape serve: nothing here depends on their values.
+The two are interleaved, a few thousand examples at a time, and compared by the median, since the speed of a shared
+machine drifts. The plain loop is what the tutorials show: float32, a DataLoader, `torch.bernoulli`, Adam as it comes,
+and the loss read at every step. Without MNIST at hand, random pixels of its shape serve: nothing here depends on their
+values.
 """
 
 from __future__ import annotations

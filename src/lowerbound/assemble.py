@@ -1,0 +1,153 @@
+"""From a configuration and a dataset to a model, an objective and a preparation."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lowerbound.config import Config, ModelSettings
+from lowerbound.data import Dataset, Preparation, Splits, preparation_for, recommend_likelihood, scale_of, split
+from lowerbound.errors import UserError
+from lowerbound.likelihoods import LIKELIHOODS
+from lowerbound.models import VAE
+from lowerbound.nn import DECODERS, ENCODERS, Centre, Conditional
+from lowerbound.objectives import OBJECTIVES, Objective
+from lowerbound.parts import Part, build, lookup
+from lowerbound.posteriors import POSTERIORS
+from lowerbound.priors import PRIORS
+
+if TYPE_CHECKING:
+    from lowerbound.nn.conditional import Head
+
+# Rows that are looked at together where the mean of the data is computed.
+_CHUNK = 4096
+
+
+class Assembly(NamedTuple):
+    """Everything that a training needs, and why it is as it is."""
+
+    config: Config
+    """The configuration with every "auto" of data and likelihood replaced by what was chosen."""
+    splits: Splits
+    preparation: Preparation
+    """From stored values to what the model sees; for static binarisation the values that `stored` gives are fixed."""
+    model: VAE
+    objective: Objective
+    understood: str
+    """What the data is, which likelihood it has, and why, in one line."""
+
+
+def assemble(dataset: Dataset, config: Config) -> Assembly:
+    """Choose what was left to choose, and build every part.
+
+    Args:
+        dataset: The data.
+        config: The settings.
+
+    Raises:
+        UserError: Data, likelihood and binarisation that do not fit together, or a part's setting that does not fit.
+    """
+    likelihood, binarisation, reason = choose_likelihood(dataset, config)
+    config = replace(
+        config,
+        data=replace(config.data, binarisation=binarisation),
+        model=replace(config.model, likelihood=likelihood),
+    )
+    splits = split(dataset, seed=split_seed(config), validation=config.data.validation, test=config.data.test)
+    preparation = preparation_for(_preparation(likelihood), dataset, splits.train)
+    mean = mean_of(dataset, splits.train, preparation)
+    model = build_model(config.model, mean, seed=config.seed)
+    objective = build(config.objective, OBJECTIVES, "objective")
+    words = likelihood.name.replace("-", " ")
+    drawn = {"none": "", "dynamic": " with dynamic binarisation", "static": " with static binarisation"}[binarisation]
+    understood = f"{dataset.describe()}; likelihood {words}{drawn}, {reason}"
+    return Assembly(config, splits, preparation, model, objective, understood)
+
+
+def split_seed(config: Config) -> int:
+    """The seed of the split, and of the validation and test sets' binarisation."""
+    return config.seed if config.data.split_seed is None else config.data.split_seed
+
+
+def choose_likelihood(dataset: Dataset, config: Config) -> tuple[Part, str, str]:
+    """The likelihood with all its settings, how the data is binarised, and the reason as a clause.
+
+    Raises:
+        UserError: A likelihood that there is not, or a binarisation that does not fit it or the data.
+    """
+    likelihood, binarisation = config.model.likelihood, config.data.binarisation
+    recommended = recommend_likelihood(dataset)
+    reason = "because it was asked for"
+    if likelihood.name == "auto":
+        likelihood, reason = Part(recommended.likelihood, likelihood.settings), recommended.reason
+    needed = _preparation(likelihood)
+    binary = recommended.binarisation == "none" and recommended.likelihood == "bernoulli"
+    if needed != "binarise":
+        if binarisation not in ("auto", "none"):
+            raise UserError(
+                f"data.binarisation = {binarisation} is for a Bernoulli likelihood, and model.likelihood is "
+                f"{likelihood.name}: leave one of the two out."
+            )
+        binarisation = "none"
+    elif binarisation == "auto":
+        binarisation = "none" if binary else "dynamic"
+    elif binarisation == "none" and not binary:
+        raise UserError(
+            f"{dataset.name} is not binary, and the Bernoulli's cross-entropy of grey levels is not a likelihood: set "
+            "data.binarisation to dynamic or static, or model.likelihood to discretized-logistic."
+        )
+    if "levels" in inspect.signature(LIKELIHOODS[likelihood.name]).parameters:
+        scale = scale_of(dataset)
+        if scale is None:
+            raise UserError(
+                f"model.likelihood = {likelihood.name} is for whole numbers from 0 to at most 255, and {dataset.name} "
+                "holds real values: take gaussian, or continuous-bernoulli for values between 0 and 1."
+            )
+        likelihood = Part(likelihood.name, {"levels": scale + 1, **likelihood.settings})
+    return likelihood, binarisation, reason
+
+
+def _preparation(likelihood: Part) -> str:
+    """Name of the preparation that a likelihood needs."""
+    return lookup(likelihood, LIKELIHOODS, "model.likelihood").preparation  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def mean_of(dataset: Dataset, rows: np.ndarray, preparation: Preparation) -> Float[Tensor, "*event"]:
+    """The mean over some rows of what the model sees."""
+    total = torch.zeros(preparation.event_shape(dataset.shape), dtype=torch.float64)
+    for start in range(0, len(rows), _CHUNK):
+        stored = torch.from_numpy(dataset.values[rows[start : start + _CHUNK]])
+        total += preparation.expected(stored).sum(0, dtype=torch.float64)
+    return (total / len(rows)).float()
+
+
+def build_model(settings: ModelSettings, mean: Float[Tensor, "*event"], *, seed: int) -> VAE:
+    """The model that the settings describe, whose p(x | z) starts at the mean of the data.
+
+    The caller's random numbers are left as they were.
+
+    Args:
+        settings: With a likelihood other than "auto".
+        mean: Of the training data as the model sees it.
+        seed: Of the weights.
+
+    Raises:
+        UserError: An unknown part, or a setting that does not fit, with its full name.
+    """
+    latents = settings.latent_dim
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        posterior = build(settings.posterior, POSTERIORS, "model.posterior", latents)
+        likelihood = build(settings.likelihood, LIKELIHOODS, "model.likelihood", tuple(mean.shape))
+        encoder = build(settings.network, ENCODERS, "model.network", tuple(mean.shape), posterior.parameter_shape)
+        decoder = build(settings.network, DECODERS, "model.network", (latents,), likelihood.parameter_shape)
+        prior = build(settings.prior, PRIORS, "model.prior", latents)
+    p_of_x = Conditional(decoder, likelihood)
+    p_of_x.initialise_output(likelihood.initial_parameters(mean))
+    return VAE(Conditional(Centre(mean, encoder), cast("Head", posterior)), p_of_x, prior)

@@ -1,0 +1,293 @@
+"""The whole way: data → fitted, evaluated and illustrated run, and back from a run to its data and its figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lowerbound.assemble import Assembly, assemble, split_seed
+from lowerbound.config import Config, DataSettings
+from lowerbound.data import Dataset, Preparation, Splits, datasets, on_scale, open_data, restored, split
+from lowerbound.errors import UserError
+from lowerbound.evaluation import Evaluation
+from lowerbound.files import write_text
+from lowerbound.illustrate import illustrate
+from lowerbound.run import Run, Source
+from lowerbound.trained import Trained
+from lowerbound.training import EpochRecord, Result, fit
+
+RowsOf = Literal["train", "validation", "test"]
+
+
+def _silent(_: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Whom to tell how it goes; each is called with what has just become known."""
+
+    understood: Callable[[str], None] = _silent
+    """What the data is, and what was chosen for it: a line, and one for each thing to know about the source."""
+    begun: Callable[[Run], None] = _silent
+    """The run directory is there, and the training begins."""
+    epoch: Callable[[EpochRecord], None] = _silent
+    progress: Callable[[float], None] = _silent
+    """Share of the training that is done, about once a second."""
+    evaluating: Callable[[float], None] = _silent
+    """Share of the evaluation that is done."""
+
+
+class Outcome(NamedTuple):
+    """What a fit ended with."""
+
+    run: Run
+    result: Result
+    evaluation: Evaluation | None
+    """None where the training was interrupted, or no test data was left out."""
+    pictures: tuple[Path, ...]
+    seconds: float
+    """By the clock: reading, training, evaluation and pictures."""
+
+
+def fit_run(
+    source: str | Path, config: Config, directory: str | Path | None = None, *, watch: Watch | None = None
+) -> Outcome:
+    """Open data, choose what was left open, train, evaluate, and draw.
+
+    Args:
+        source: Name of a data set, or a path.
+        config: Every setting.
+        directory: Of the run; None: a new one in `runs/`, named after data and recipe.
+        watch: Whom to tell how it goes.
+
+    Raises:
+        UserError: Bad data, settings that do not fit, or a directory that cannot be used.
+    """
+    watch = watch or Watch()
+    began = time.perf_counter()
+    dataset = open_with(source, config.data)
+    assembly = assemble(dataset, config)
+    _tell(watch, assembly, dataset)
+    # A name stays a name; a path is to be found again from another working directory.
+    named = isinstance(source, str) and source in {one.name for one in datasets()}
+    whole = str(source) if named else str(Path(source).expanduser().absolute())
+    facts = Source.of(dataset, assembly.splits, assembly.preparation, assembly.understood, whole)
+    run = Run.create(directory or free_directory(dataset.name, config.recipe), assembly.config, facts)
+    return _train(run, dataset, assembly, watch, began, resume=False)
+
+
+def resume_run(
+    directory: str | Path, overrides: Iterable[str] | Mapping[str, Any] = (), *, watch: Watch | None = None
+) -> Outcome:
+    """Continue the training of a run from its last saved state, then evaluate and draw.
+
+    Args:
+        directory: Of the run.
+        overrides: Settings of `training` and `evaluation` that are changed, as for `Config.load`.
+        watch: Whom to tell how it goes.
+
+    Raises:
+        UserError: No run or one that is damaged, other data than it began with, or a setting that cannot be changed.
+    """
+    watch = watch or Watch()
+    began = time.perf_counter()
+    run = Run.open(directory)
+    config = run.config.overlaid(overrides)
+    for entry in dataclasses.fields(Config):
+        changed = getattr(config, entry.name) != getattr(run.config, entry.name)
+        if changed and entry.name not in ("training", "evaluation"):
+            raise UserError(
+                f"A resume cannot change the setting {entry.name} of the run {run.directory}, only those of training "
+                "and evaluation: begin a new run."
+            )
+    dataset = open_source(run)
+    assembly = assemble(dataset, config)
+    _tell(watch, assembly, dataset)
+    if config != run.config:
+        run = Run(run.directory, config, run.source, run.versions)
+        run.write()
+    return _train(run, dataset, assembly, watch, began, resume=True)
+
+
+def evaluate_run(
+    run: Run,
+    source: str | Path | None = None,
+    *,
+    rows: RowsOf = "test",
+    particles: int = 1000,
+    examples: int | None = None,
+    seed: int | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Evaluation:
+    """Compute every figure of a run's model.
+
+    Args:
+        run: The run.
+        source: Data of the same kind and shape, all rows of it; None: the run's own.
+        rows: Which part of the run's own data.
+        particles: Importance samples for each datum, K.
+        examples: How many data to importance-sample, the first ones; None: all.
+        seed: Of the draws; None: the run's.
+        on_progress: Called now and then with the share of the importance sampling that is done.
+
+    Raises:
+        UserError: No such data, or data that does not fit the model.
+    """
+    trained = run.load(best_device())
+    if source is None:
+        dataset = open_source(run)
+        stored, what = dataset.values[getattr(splits_of(dataset, run.config), rows)], f"{rows} rows of {dataset.name}"
+    else:
+        dataset = open_for(run, source, trained.preparation)
+        stored, what = dataset.values, f"rows of {dataset.name}"
+    return _evaluate(run, trained, stored, what, particles, examples, seed, on_progress)
+
+
+def open_with(source: str | Path, settings: DataSettings) -> Dataset:
+    """Open data as the settings say.
+
+    Raises:
+        UserError: No such data, or data that the settings do not fit.
+    """
+    dataset = open_data(source, resize=settings.resize)
+    return dataset if settings.maximum is None else on_scale(dataset, settings.maximum)
+
+
+def open_source(run: Run) -> Dataset:
+    """The data that a run was trained on.
+
+    Raises:
+        UserError: It is not where it was, or it is not what it was.
+    """
+    dataset = open_with(run.source.source, run.config.data)
+    if dataset.fingerprint != run.source.fingerprint:
+        raise UserError(
+            f"{run.source.source} is not the data that the run {run.directory} began with, its values differ: put the "
+            "old data back, or begin a new run."
+        )
+    return dataset
+
+
+def open_for(run: Run, source: str | Path, preparation: Preparation) -> Dataset:
+    """Data for a trained model, which may be other data than it was trained on.
+
+    Raises:
+        UserError: It is of another kind or shape, or has values that the model cannot be given.
+    """
+    dataset = open_with(source, run.config.data)
+    run.source.check(dataset)
+    preparation.check(dataset)
+    return dataset
+
+
+def splits_of(dataset: Dataset, config: Config) -> Splits:
+    """The rows of each part, as the configuration has them."""
+    return split(dataset, seed=split_seed(config), validation=config.data.validation, test=config.data.test)
+
+
+def best_device() -> torch.device:
+    """Where a trained model is run: on the accelerator, where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def free_directory(data: str, recipe: str) -> Path:
+    """A directory in `runs/` that is not there yet."""
+    base = path = Path("runs") / f"{data}-{recipe}"
+    number = 1
+    while path.exists():
+        number += 1
+        path = base.with_name(f"{base.name}-{number}")
+    return path
+
+
+def _tell(watch: Watch, assembly: Assembly, dataset: Dataset) -> None:
+    for line in (assembly.understood, *dataset.notes):
+        watch.understood(line)
+
+
+def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: float, *, resume: bool) -> Outcome:
+    config, splits, preparation = assembly.config, assembly.splits, assembly.preparation
+    seed = split_seed(config)
+    trained = Trained(assembly.model, preparation, dataset.shape)
+    validation = trained.observe(dataset.values[splits.validation], seed) if len(splits.validation) else None
+    stored, prepare = _as_trained(dataset.values[splits.train], trained, config)
+    watch.begun(run)
+
+    def on_epoch(record: EpochRecord) -> None:
+        run.append_metrics(dataclasses.asdict(record))
+        watch.epoch(record)
+
+    result = fit(
+        assembly.model,
+        assembly.objective,
+        stored,
+        validation,
+        config.training,
+        seed=config.seed,
+        prepare=prepare,
+        state_dir=run.state,
+        resume=resume,
+        on_epoch=on_epoch,
+        on_progress=watch.progress,
+    )
+    run.save(trained)
+    if result.stopped == "interrupted":
+        return Outcome(run, result, None, (), time.perf_counter() - began)
+    evaluation = None
+    if len(splits.test) >= 2:
+        evaluation = _evaluate(
+            run,
+            trained,
+            dataset.values[splits.test],
+            f"test rows of {dataset.name}",
+            config.evaluation.particles,
+            config.evaluation.examples,
+            None,
+            watch.evaluating,
+        )
+        write_text(run.path("evaluation.json"), evaluation.to_json())
+    pictures = illustrate(run, trained, dataset, splits.test if len(splits.test) else splits.train)
+    return Outcome(run, result, evaluation, pictures, time.perf_counter() - began)
+
+
+def _as_trained(stored: np.ndarray, trained: Trained, config: Config) -> tuple[Tensor, Preparation]:
+    """The training data and its preparation: for static binarisation it is drawn here, once and for all."""
+    if config.data.binarisation != "static":
+        return torch.from_numpy(stored), trained.preparation
+    # In pieces: as x, in float32, all of it would take four times the memory.
+    pieces = np.array_split(stored, max(1, len(stored) // 4096))
+    seed = split_seed(config) + 2**32  # not the draws of validation and test data
+    drawn = [trained.observe(piece, seed + number).byte().cpu() for number, piece in enumerate(pieces)]
+    return torch.cat(drawn), restored("binarise", {"maximum": 1}, {})
+
+
+def _evaluate(
+    run: Run,
+    trained: Trained,
+    stored: np.ndarray,
+    what: str,
+    particles: int,
+    examples: int | None,
+    seed: int | None,
+    on_progress: Callable[[float], None] | None,
+) -> Evaluation:
+    metrics = run.metrics()
+    return trained.evaluate(
+        stored,
+        particles,
+        what=what,
+        examples=examples,
+        data_seed=split_seed(run.config),
+        seed=run.config.seed if seed is None else seed,
+        training_bound=metrics[-1]["distortion"] + metrics[-1]["rate"] if metrics else None,
+        on_progress=on_progress,
+    )
