@@ -7,7 +7,7 @@ from torch import nn
 from lowerbound import likelihoods, posteriors
 from lowerbound.nn import DECODERS, ENCODERS, MLP, Centre, Conditional, ResidualConvDecoder, ResidualConvEncoder
 
-SHAPES = [(5,), (1,), (1, 28, 28), (1, 7, 5), (3, 9, 4), (1, 1, 1), (2, 1, 6), (3, 17, 64)]
+SHAPES = [(5,), (1,), (1, 28, 28), (1, 7, 5), (3, 9, 4), (1, 1, 1), (2, 1, 6), (3, 17, 64), (5, 3), (2, 7, 5, 3)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -36,6 +36,22 @@ def test_data_of_a_batch_do_not_meet(family):
     encoder = ENCODERS[family]((1, 9, 6), (4,)).double()
     x = torch.randn(5, 1, 9, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(encoder(x)[2:3], encoder(x[2:3]))
+
+
+def test_categories_of_pixels_are_channels_of_the_same_place():
+    """Data [2, 7, 6, 3] with categories last are images of 6 channels, in and out."""
+    torch.manual_seed(0)
+    fine, folded = ResidualConvEncoder((2, 7, 6, 3), (4,)), ResidualConvEncoder((6, 7, 6), (4,))
+    folded.load_state_dict(fine.state_dict())
+    x = torch.randn(5, 2, 7, 6, 3)
+    image = torch.stack([x[:, c, :, :, k] for c in range(2) for k in range(3)], 1)
+    torch.testing.assert_close(fine(x), folded(image))
+    fine, folded = ResidualConvDecoder((4,), (1, 2, 7, 6, 3)), ResidualConvDecoder((4,), (1, 6, 7, 6))
+    folded.load_state_dict({**fine.state_dict(), "bias": torch.zeros(1, 6, 7, 6)})
+    z = torch.randn(5, 4)
+    image = folded(z)[:, 0]
+    again = torch.stack([torch.stack([image[:, 3 * c + k] for k in range(3)], -1) for c in range(2)], 1)
+    torch.testing.assert_close(fine(z)[:, 0], again)
 
 
 def test_decoder_walks_the_encoder_s_sizes_back():

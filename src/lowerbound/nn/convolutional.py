@@ -23,11 +23,42 @@ from lowerbound.nn.mlp import activation_layer
 
 
 def _as_planes(shape: Sequence[int]) -> tuple[int, ...]:
-    """(channels, *sides) of an event: a vector is one channel of one dimension."""
-    planes = (1, *shape) if len(shape) == 1 else tuple(shape)
-    if len(planes) not in (2, 3):
-        raise ValueError(f"Convolutions need vectors (D) or images (C, H, W), not data of shape {tuple(shape)}.")
-    return planes
+    """(channels, *sides) of an event: a vector is one channel of one dimension, and categories of pixels are channels."""
+    match tuple(shape):
+        case (side,):
+            return 1, side
+        case (side, categories):
+            return categories, side
+        case (_, _, _) as image:
+            return image
+        case (channels, height, width, categories):
+            return channels * categories, height, width
+    raise ValueError(
+        f"Convolutions need vectors (D), images (C, H, W) or these with categories, not data of shape {tuple(shape)}."
+    )
+
+
+def _to_planes(x: Float[Tensor, "N *event"]) -> Float[Tensor, "N C *sides"]:
+    """Data as planes."""
+    match x.ndim - 1:
+        case 1:
+            return x.unsqueeze(1)
+        case 2:
+            return x.movedim(-1, 1)
+        case 4:
+            return x.movedim(-1, 2).flatten(1, 2)
+    return x
+
+
+def _from_planes(h: Float[Tensor, "N PC *sides"], shape: Sequence[int]) -> Float[Tensor, "N P *event"]:
+    """Planes as the parameters of data, of shape (P, *event)."""
+    parameters, *event = shape
+    match event:
+        case (_, categories):
+            return h.unflatten(1, (parameters, categories)).movedim(2, -1)
+        case (channels, _, _, categories):
+            return h.unflatten(1, (parameters, channels, categories)).movedim(3, -1)
+    return h.reshape(-1, *shape)
 
 
 def _convolution(sides: Sequence[int]) -> type[nn.Conv1d] | type[nn.Conv2d]:
@@ -71,7 +102,7 @@ class ResidualConvEncoder(nn.Module):
     """From an image or a vector to a vector: residual blocks, and a halving of the sides for each entry of `channels`.
 
     Args:
-        in_shape: (C, H, W) or (D,).
+        in_shape: (C, H, W) or (D,); with categories one-hot (C, H, W, K) or (D, K).
         out_shape: Shape of one output.
         channels: Channels after each halving.
         blocks: Residual blocks at each size.
@@ -93,10 +124,9 @@ class ResidualConvEncoder(nn.Module):
         _check(channels, blocks)
         self.in_shape = check_shape(in_shape, "input shape")
         self.out_shape = check_shape(out_shape, "output shape")
-        self.planes, *sides = _as_planes(self.in_shape)
+        before, *sides = _as_planes(self.in_shape)
         convolution = _convolution(sides)
         layers: list[nn.Module] = []
-        before = self.planes
         for after in channels:
             layers.append(convolution(before, after, 3, stride=2, padding=1))
             layers += [ResidualBlock(convolution, after, activation) for _ in range(blocks)]
@@ -107,8 +137,7 @@ class ResidualConvEncoder(nn.Module):
 
     def forward(self, x: Float[Tensor, "N *in"]) -> Float[Tensor, "N *out"]:
         """One output for each input."""
-        planes = x.unsqueeze(1) if len(self.in_shape) == 1 else x
-        return self.output(self.features(planes).flatten(1)).unflatten(1, self.out_shape)
+        return self.output(self.features(_to_planes(x)).flatten(1)).unflatten(1, self.out_shape)
 
 
 class ResidualConvDecoder(nn.Module):
@@ -116,7 +145,7 @@ class ResidualConvDecoder(nn.Module):
 
     Args:
         in_shape: Shape of one latent; it is flattened.
-        out_shape: (P, C, H, W) or (P, D): P parameters for each entry.
+        out_shape: (P, C, H, W) or (P, D): P parameters for each entry; with categories (P, C, H, W, K) or (P, D, K).
         channels: As in the encoder, so in the order from large sides to small.
         blocks: Residual blocks at each size.
         activation: One of `ACTIVATIONS`.
@@ -160,7 +189,7 @@ class ResidualConvDecoder(nn.Module):
         h = self.input(z.flatten(1)).unflatten(1, self.smallest)
         for stage, widen, size in zip(self.stages, self.widen, self.sizes, strict=True):
             h = widen(interpolate(stage(h), size=size, mode="nearest"))
-        return self.output(h).reshape(-1, *self.out_shape) + self.bias
+        return _from_planes(self.output(h), self.out_shape) + self.bias
 
     @torch.no_grad()
     def initialise_output(self, parameters: Float[Tensor, "*out"]) -> None:
