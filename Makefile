@@ -12,7 +12,7 @@ help:  ## these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.core  ## fit a model of scikit-learn's digits and show what it learned
-	$(BIN)/lowerbound fit digits --out runs/demo
+	$(BIN)/lowerbound fit digits
 
 test: $(VENV)/.test  ## every test
 	$(BIN)/python -m pytest

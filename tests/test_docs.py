@@ -85,10 +85,11 @@ def undocumented(module):
         elif not value.__doc__:
             yield name
         elif inspect.isclass(value):
+            fields = getattr(value, "__dataclass_fields__", {})  # their defaults can be functions
             for member, entry in vars(value).items():
                 function = getattr(entry, "__func__", entry)
                 described = inspect.isfunction(function) or isinstance(function, property | cached_property)
-                if described and not member.startswith("_") and not function.__doc__:
+                if described and member not in fields and not member.startswith("_") and not function.__doc__:
                     yield f"{name}.{member}"
 
 

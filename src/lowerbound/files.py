@@ -107,8 +107,8 @@ def load_tensors(path: str | Path, *, kind: str, version: int) -> tuple[dict[str
         version: The newest layout that the caller understands.
 
     Raises:
-        UserError: There is no such file, it is truncated or was changed, it is something else, or a newer version of
-            this library wrote it.
+        UserError: There is no such file, it cannot be read, is truncated or was changed, it is something else, or a
+            newer version of this library wrote it.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -120,7 +120,10 @@ def load_tensors(path: str | Path, *, kind: str, version: int) -> tuple[dict[str
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 — not a mapping
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"Cannot read the {kind} {path} ({reason}): see to its permissions.") from error
+    except SafetensorError as error:
         raise damaged from error
     if header.get("kind") != kind:
         raise UserError(f"{path} is not a {kind} of lowerbound.")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # looking at a run needs no torch
     from lowerbound.trained import Trained
 
 FORMAT = 1
+"""Version of the layout of a run directory; an older library refuses a newer one."""
 _MODEL = "model"
 
 Count = Annotated[int, Field(ge=0)]

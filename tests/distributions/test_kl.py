@@ -14,7 +14,8 @@ from torch.distributions import (
 )
 from torch.distributions.transforms import AffineTransform
 
-from lowerbound.distributions import entrywise_kl, entrywise_log_prob, kl
+from lowerbound.distributions import discrete_kl, entrywise_kl, entrywise_log_prob, kl, monte_carlo_kl
+from lowerbound.errors import UserError
 
 
 def gaussian(mean, log_variance, dims=10):
@@ -84,3 +85,82 @@ def test_a_full_covariance_against_another_family_is_sampled():
     p = Independent(Laplace(torch.zeros(2), torch.ones(2)), 1)
     z = torch.ones(3, 1, 2)
     torch.testing.assert_close(kl(q, p, z), q.log_prob(z) - p.log_prob(z))
+
+
+@pytest.mark.parametrize("kind", ["full", "low-rank", "diagonal"])
+def test_closed_forms_agree_with_monte_carlo_both_ways(kind):
+    """Forward, and where it has a closed form the reverse, within 4 standard errors; 20,000 draws, seed 0."""
+    torch.manual_seed(0)
+    mean, noise = torch.randn(2, 3).double(), torch.rand(2, 3).double() + 0.2
+    factor = torch.randn(2, 3, 1).double()
+    q = {
+        "full": MultivariateNormal(mean, factor @ factor.mT + torch.diag_embed(noise)),
+        "low-rank": LowRankMultivariateNormal(mean, factor, noise),
+        "diagonal": Independent(Normal(mean, noise.sqrt()), 1),
+    }[kind]
+    p = Independent(Normal(torch.ones(3).double(), 1.5 * torch.ones(3).double()), 1)
+    for a, b in [(q, p), (p, q)] if kind == "diagonal" else [(q, p)]:
+        value, error = monte_carlo_kl(a, b, 20_000)
+        assert value.shape == error.shape == (2,)
+        assert ((value - kl(a, b, mean)).abs() < 4 * error).all()
+
+
+def test_the_standard_error_is_that_of_the_mean():
+    """Of 2,000 estimates from 50 draws, 95 ± 3 percent are within two standard errors of the truth, seed 0."""
+    torch.manual_seed(0)
+    q = Independent(Normal(torch.full((2_000, 3), 0.5), torch.ones(2_000, 3)), 1)
+    p = gaussian(0.0, 0.0, 3)
+    value, error = monte_carlo_kl(q, p, 50)
+    inside = ((value - 0.375).abs() < 2 * error).float().mean().item()
+    assert inside == pytest.approx(0.95, abs=0.03)
+
+
+def test_one_draw_has_no_standard_error():
+    with pytest.raises(ValueError, match="samples must be at least 2"):
+        monte_carlo_kl(gaussian(0.0, 0.0), gaussian(1.0, 0.0), 1)
+
+
+def test_discrete_kl_is_the_sum_and_broadcasts():
+    p, q = torch.tensor([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]), torch.tensor([0.25, 0.25, 0.5])
+    expected = [0.5 * math.log(2) + 0.25 * math.log(0.5), math.log(4)]
+    torch.testing.assert_close(discrete_kl(p, q), torch.tensor(expected))
+    forward, reverse = discrete_kl(q, p[0]), discrete_kl(p[0], q)
+    assert forward.item() == pytest.approx(0.25 * math.log(0.5) + 0.5 * math.log(2))
+    assert forward.item() == pytest.approx(reverse.item())  # here the two agree, since the states trade places
+    assert discrete_kl(p[1], torch.tensor([0.9, 0.1, 0.0])).item() == pytest.approx(-math.log(0.9))
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "value"),
+    [
+        ([0.0, 1.0], [0.5, 0.5], math.log(2)),
+        ([0.5, 0.5], [0.0, 1.0], math.inf),
+        ([0.0, 1.0], [0.0, 1.0], 0.0),
+        ([0.3, 0.7], [0.3, 0.7], 0.0),
+    ],
+)
+def test_discrete_kl_at_the_edges(p, q, value):
+    assert discrete_kl(torch.tensor(p), torch.tensor(q)).item() == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ([0.5, 0.6], "adds up to 1.1"),
+        ([-0.5, 1.5], "negative or not a number"),
+        ([math.nan, 1.0], "negative or not a number"),
+        ([0.0, 0.0], "adds up to 0"),
+        ([math.inf, 0.0], "adds up to inf"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused(bad, words):
+    good = torch.tensor([0.5, 0.5])
+    for arguments, name in (((torch.tensor(bad), good), "p"), ((good, torch.tensor(bad)), "q")):
+        with pytest.raises(UserError, match=f"^{name} .*{words}"):
+            discrete_kl(*arguments)
+
+
+def test_probabilities_from_a_softmax_are_accepted():
+    for states in (3, 10_000):
+        p = torch.randn(5, states, generator=torch.Generator().manual_seed(0)).mul(5).softmax(-1)
+        assert (discrete_kl(p, p) == 0).all()

@@ -120,7 +120,7 @@ def test_centre_subtracts_the_mean():
         (lambda: MLP((3,), (2,), activation="sillu"), "did you mean silu"),
         (lambda: ResidualConvEncoder((1, 4, 4), (2,), channels=()), "channels"),
         (lambda: ResidualConvEncoder((1, 4, 4), (2,), blocks=-1), "blocks"),
-        (lambda: ResidualConvEncoder((1, 4, 4, 4), (2,)), "images"),
+        (lambda: ResidualConvEncoder((1, 4, 4, 4, 4), (2,)), "images"),
     ],
 )
 def test_nonsense_is_refused(make, words):

@@ -1,26 +1,24 @@
-"""The Kullback-Leibler divergence of a posterior from a prior.
+"""The Kullback-Leibler divergence.
 
     KL(q ‖ p) = E_q [log q(z) − log p(z)]
 
-in closed form where torch has one registered, and otherwise as the one-sample Monte Carlo estimate at z ~ q.
+in closed form where one is registered, and otherwise by Monte Carlo at z ~ q: one value for each draw inside a bound
+(`kl`), or a mean with its standard error (`monte_carlo_kl`). For probabilities of finitely many states it is a sum
+(`discrete_kl`).
 """
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import (
-    Distribution,
-    Independent,
-    LowRankMultivariateNormal,
-    MultivariateNormal,
-    Normal,
-    kl_divergence,
-    register_kl,
-)
+from torch.distributions import Distribution, kl_divergence
 
 from lowerbound.distributions.entrywise import entries
+from lowerbound.errors import UserError
 
 
 def kl(q: Distribution, p: Distribution, z: Float[Tensor, "K B *event"]) -> Float[Tensor, "..."]:
@@ -50,21 +48,52 @@ def entrywise_kl(q: Distribution, p: Distribution) -> Float[Tensor, "..."]:
     return kl_divergence(entries(q), entries(p))
 
 
-@register_kl(MultivariateNormal, Independent)
-@register_kl(LowRankMultivariateNormal, Independent)
-def _kl_from_diagonal(q: MultivariateNormal | LowRankMultivariateNormal, p: Independent) -> Float[Tensor, "..."]:
-    """KL(N(μ, Σ) ‖ N(m, diag s²)) = ½ Σ_i [(Σ_ii + (μ_i − m_i)²) / s_i² − 1 + log s_i²] − ½ log |Σ|."""
-    if not isinstance(p.base_dist, Normal) or p.reinterpreted_batch_ndims != 1:
-        raise NotImplementedError
-    squared = p.base_dist.scale.square()
-    each = (q.variance + (q.mean - p.base_dist.loc).square()) / squared - 1 + squared.log()
-    return 0.5 * (each.sum(-1) - _log_determinant(q))
+class Estimate(NamedTuple):
+    """A Monte Carlo estimate."""
+
+    value: Float[Tensor, "*batch"]
+    """The mean over the draws, in nats."""
+    error: Float[Tensor, "*batch"]
+    """Its standard error."""
 
 
-def _log_determinant(q: MultivariateNormal | LowRankMultivariateNormal) -> Float[Tensor, "..."]:
-    """log |Σ|; for U Uᵀ + D it is log |D| + log |I + Uᵀ D⁻¹ U|."""
-    if isinstance(q, MultivariateNormal):
-        return 2 * q.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    scaled = q.cov_factor / q.cov_diag.sqrt().unsqueeze(-1)
-    inner = torch.eye(scaled.shape[-1], dtype=scaled.dtype, device=scaled.device) + scaled.mT @ scaled
-    return q.cov_diag.log().sum(-1) + torch.logdet(inner)
+def monte_carlo_kl(q: Distribution, p: Distribution, samples: int) -> Estimate:
+    """KL(q ‖ p) from draws of q, whatever the two are; `monte_carlo_kl(p, q, samples)` is the reverse divergence.
+
+    Args:
+        q: The distribution that is drawn from.
+        p: The reference, over the same space and with respect to the same measure.
+        samples: How many draws, of torch's default generator.
+
+    Raises:
+        ValueError: Fewer than two draws, of which there is no standard error.
+    """
+    if samples < 2:
+        raise ValueError(f"samples must be at least 2, not {samples}.")
+    batch = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+    z = q.sample(torch.Size((samples, *batch[: len(batch) - len(q.batch_shape)])))
+    each = q.log_prob(z) - p.log_prob(z)
+    return Estimate(each.mean(0), each.std(0) / math.sqrt(samples))
+
+
+def discrete_kl(p: Float[Tensor, "*batch S"], q: Float[Tensor, "*batch S"]) -> Float[Tensor, "*batch"]:
+    """KL(p ‖ q) = −Σ_s p_s log (q_s / p_s) in nats, of probabilities over the last axis.
+
+    A state with p = 0 adds nothing, whatever q; one with q = 0 < p makes it infinite.
+
+    Args:
+        p: Probabilities.
+        q: Probabilities over the same states.
+
+    Raises:
+        UserError: Something that is not a probability, or does not add up to one.
+    """
+    for name, probabilities in (("p", p), ("q", q)):
+        if not (probabilities >= 0).all():  # NaN is not, either
+            raise UserError(f"{name} has entries that are negative or not a number: probabilities lie between 0 and 1.")
+        total = probabilities.sum(-1)
+        tolerance = probabilities.shape[-1] * 10 * torch.finfo(probabilities.dtype).eps
+        if not ((total - 1).abs() <= tolerance).all():
+            worst = total.flatten()[(total - 1).abs().argmax()].item()
+            raise UserError(f"{name} adds up to {worst:g} and not to 1: divide it by its sum.")
+    return torch.where(p == 0, 0.0, p * (p / q).log()).sum(-1)

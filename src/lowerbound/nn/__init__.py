@@ -5,7 +5,9 @@ from lowerbound.nn.convolutional import ResidualConvDecoder, ResidualConvEncoder
 from lowerbound.nn.mlp import ACTIVATIONS, MLP, mlp_decoder
 
 ENCODERS = {"mlp": MLP, "conv": ResidualConvEncoder}
+"""Networks from data to features, by the name that a configuration gives."""
 DECODERS = {"mlp": mlp_decoder, "conv": ResidualConvDecoder}
+"""Networks from latent variables to features of the data's shape, by the same names."""
 
 __all__ = [
     "ACTIVATIONS",

@@ -23,7 +23,7 @@ from lowerbound.nn.mlp import activation_layer
 
 
 def _as_planes(shape: Sequence[int]) -> tuple[int, ...]:
-    """(channels, *sides) of an event: a vector is one channel of one dimension, and categories of pixels are channels."""
+    """(channels, *sides) of an event: a vector has one channel and one side, and categories of pixels are channels."""
     match tuple(shape):
         case (side,):
             return 1, side

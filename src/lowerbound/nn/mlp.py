@@ -21,6 +21,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "gelu": nn.GELU,
     "elu": nn.ELU,
 }
+"""Activation functions by name."""
 
 
 def activation_layer(name: str) -> nn.Module:

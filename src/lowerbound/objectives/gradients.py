@@ -15,19 +15,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lowerbound.models import Trace
-
-
-def only_latent(trace: Trace, estimator: str) -> Float[Tensor, "K B *event"]:
-    """The draws of the one group of latent variables.
-
-    Raises:
-        ValueError: There are several, of which one's posterior depends on the draws of another.
-    """
-    if len(trace.latents) != 1:
-        raise ValueError(f"The {estimator} gradient is for models with one group of latent variables.")
-    return trace.latents[0].z
-
 
 def path_part(log_q: Float[Tensor, "K B"], z: Float[Tensor, "K B *event"]) -> Float[Tensor, "K B"]:
     """Zero, whose gradient is that of log q along the path through z: subtract it, and the score is left."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lowerbound.models import Trace
 from lowerbound.objectives import gradients
-from lowerbound.objectives.objective import Objective, Value, check_particles
+from lowerbound.objectives.objective import Objective, Value, check_particles, only_latent
 
 
 def log_mean_exp(log_w: Float[Tensor, "K *rest"]) -> Float[Tensor, "*rest"]:
@@ -54,7 +54,7 @@ class IWAE(Objective):
         log_likelihood, log_q = trace.log_likelihood(), trace.log_posterior()
         log_p = log_likelihood + trace.log_prior()
         if self.gradient == "doubly-reparameterized":
-            z = gradients.only_latent(trace, self.gradient)
+            z = only_latent(trace, f"The {self.gradient} gradient").z
             log_q = gradients.without_score(log_q, z)
             gradients.scale_path(z, (log_p - log_q).detach().softmax(0))
         log_w = log_p - log_q
@@ -117,7 +117,7 @@ class PIWAE(MIWAE):
         log_w = log_p - log_q
         bound = log_mean_exp(log_w)
         if log_w.requires_grad:
-            z = gradients.only_latent(trace, "PIWAE")
+            z = only_latent(trace, "PIWAE").z
             grouped = log_w.detach().unflatten(0, (self.groups, self.particles_per_group))
             for_encoder = grouped.log_softmax(1).flatten(0, 1) - math.log(self.groups)
             for_decoder = log_w.detach().log_softmax(0)

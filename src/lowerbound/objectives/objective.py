@@ -1,14 +1,21 @@
-"""What an objective is."""
+"""What an objective is.
+
+Most are frozen settings and a formula. Those that play a game against a discriminator also own its network: from the
+same trace they return a second loss that trains it, and the gradients of the two are kept apart by construction. The
+loss holds the network constant and the auxiliary loss the trace, so that one optimizer over the parameters of both can
+follow the sum.
+"""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from lowerbound.models import Trace
+from lowerbound.models import Latent, Trace
 
 
 class Value(NamedTuple):
@@ -20,6 +27,8 @@ class Value(NamedTuple):
     """E_q[−log p(x | z)]."""
     rate: Float[Tensor, ""]
     """KL(q(z | x) ‖ p(z)), unweighted: distortion + rate is −ELBO under every objective."""
+    auxiliary: Float[Tensor, ""] | None = None
+    """What the objective's own network minimises; its gradient reaches nothing else. None where there is no network."""
 
 
 class Objective(ABC):
@@ -29,6 +38,11 @@ class Objective(ABC):
     """How many draws of z for each datum its trace needs, K."""
     kl_warmup: float = 0.0
     """Share of the training over which the weight of the KL term rises; 0 where it does not."""
+
+    @property
+    def network(self) -> nn.Module | None:
+        """A network of its own, which is trained along with the model."""
+        return None
 
     @property
     def pathwise(self) -> bool:
@@ -57,3 +71,39 @@ def check_particles(count: int, least: int, name: str = "particles") -> None:
     """
     if count < least:
         raise ValueError(f"{name} must be at least {least}, not {count}.")
+
+
+def check_weight(weight: float, name: str) -> None:
+    """Refuse what is not the weight of a term.
+
+    Raises:
+        ValueError: Negative, or not finite.
+    """
+    if not 0 <= weight < math.inf:
+        raise ValueError(f"{name} must be a number that is not negative, it is {weight}.")
+
+
+def only_latent(trace: Trace, what: str) -> Latent:
+    """The one group of latent variables.
+
+    Args:
+        trace: Of a model.
+        what: What needs it to be one, for the error.
+
+    Raises:
+        ValueError: There are several, of which one's posterior depends on the draws of another.
+    """
+    if len(trace.latents) != 1:
+        raise ValueError(f"{what} is for models with one group of latent variables.")
+    return trace.latents[0]
+
+
+def from_prior(latent: Latent, what: str) -> Float[Tensor, "K B D"]:
+    """As many draws from p(z) as there are from the posteriors; no gradient reaches the prior.
+
+    Raises:
+        ValueError: The prior is conditional.
+    """
+    if latent.prior.batch_shape:
+        raise ValueError(f"{what} is for models whose prior depends on nothing.")
+    return latent.prior.sample(latent.z.shape[:2])

@@ -6,15 +6,13 @@ say goes to a log there, which is read about once a second.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,15 +21,19 @@ from torch import Tensor, nn
 
 from lowerbound.errors import UserError
 from lowerbound.models import LatentModel
-from lowerbound.objectives import ELBO, Objective
+from lowerbound.objectives import Objective
 from lowerbound.training.adam import Adam
 from lowerbound.training.device import Decision, choose_compile, choose_device, choose_precision, fits_on, randomness
+from lowerbound.training.facts import Facts, plain
 from lowerbound.training.interruption import Interruption
+from lowerbound.training.memory import freed_memory_kept
+from lowerbound.training.mishaps import what_happened, what_to_do
 from lowerbound.training.records import EpochRecord, Result, TrainingError
 from lowerbound.training.schedule import Bounds, learning_rate
 from lowerbound.training.settings import TrainingSettings
-from lowerbound.training.state import SavedState, TrainingState, describe
+from lowerbound.training.state import SavedState, TrainingState
 from lowerbound.training.step import DISTORTION, GRADIENT_NORM, LOSS, RATE, Step, skipped
+from lowerbound.training.validation import automatic_interval, validation_bound
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +41,6 @@ logger = logging.getLogger(__name__)
 AVERAGE_STEPS = 10
 # Steps, or seconds, from one reading of the log to the next.
 READ_STEPS, READ_SECONDS = 50, 1.0
-# A validated datum costs a forward pass, a third of a step; all of them together may cost this share of the training.
-VALIDATION_SHARE = 0.05
-
-TERMS = {DISTORTION: "distortion (-log p(x|z))", RATE: "rate (KL)", LOSS: "loss", GRADIENT_NORM: "gradient"}
-
-Stop = Literal["epochs", "minutes", "patience", "interrupted"]
 
 
 def fit(
@@ -70,7 +66,7 @@ def fit(
 
     Args:
         model: The model; it is moved to the device.
-        objective: What is minimised.
+        objective: What is minimised; a network of its own is trained along.
         train: Stored values.
         validation: Prepared data; with None or no rows nothing is validated, and the last weights are kept.
         settings: How to train.
@@ -85,7 +81,7 @@ def fit(
 
     Raises:
         UserError: No training data, a state that cannot be used, or a directory that cannot be written.
-        TrainingError: More than `settings.max_skipped` steps were not finite; the last good state is saved.
+        TrainingError: More than `settings.max_skipped` steps were not finite; the state of the last good one is saved.
     """
     if len(train) == 0:
         raise UserError("There is nothing to learn from: the training data has no rows.")
@@ -93,9 +89,10 @@ def fit(
     if resume and directory is None:
         raise ValueError("A resume needs the state_dir that the training was saved to.")
     saved = SavedState.read(directory) if resume and directory else None
-    decisions = saved.decisions(_plain(settings)) if saved else {}
+    decisions = saved.standing_decisions(plain(settings, objective)) if saved else {}
     decisions["device"] = choose_device(settings.device, decisions.get("device"))
-    with Interruption() as interruption, randomness(torch.device(decisions["device"].choice), seed) as generators:
+    device = torch.device(decisions["device"].choice)
+    with Interruption() as interruption, randomness(device, seed) as generators, freed_memory_kept():
         loop = _Loop(
             model,
             objective,
@@ -136,7 +133,8 @@ class _Loop:
         self.device = torch.device(decisions["device"].choice)
         precision = decisions.setdefault("precision", choose_precision(settings.precision, self.device)).choice
 
-        model.to(self.device).train()
+        network = objective.network
+        trained = nn.ModuleList([model] if network is None else [model, network]).to(self.device).train()
         if isinstance(prepare, nn.Module):
             prepare.to(self.device)
         self.train = train.to(self.device) if fits_on(self.device, train) else train
@@ -145,18 +143,19 @@ class _Loop:
         self.steps_per_epoch = len(train) // self.batch_size
         self.bounds = Bounds.of(settings, self.steps_per_epoch)
 
-        optimizer = Adam([p for p in model.parameters() if p.requires_grad], settings.betas)
+        optimizer = Adam([p for p in trained.parameters() if p.requires_grad], settings.betas)
         self.step = Step(model, objective, prepare, optimizer, clip=settings.clip, bfloat16=precision == "bfloat16")
         log = torch.zeros(self.steps_per_epoch, 4, device=self.device)
-        self.state = TrainingState(model, optimizer, generators, log, averaging=settings.average > 0)
-        identity = {"seed": seed, "batch_size": settings.batch_size, "data": describe(train)}
-        circumstances = {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
-        self.facts = {**identity, "circumstances": circumstances, "settings": _plain(settings)}
+        self.state = TrainingState(model, network, optimizer, generators, log, averaging=settings.average > 0)
+        if directory:
+            self.facts = Facts.of(model, objective, train, validation, settings, seed)
         if saved:
-            saved.check(identity, circumstances, _plain(settings))
+            saved.facts.check(self.facts, saved.path)
             self.state.restore(saved)
             self.started -= self.state.position.seconds
-        self.epoch, self.read_to = divmod(self.state.position.step, self.steps_per_epoch)
+        # After the last step of an epoch the epoch is still this one, as it is without an interruption.
+        self.epoch = max(0, self.state.position.step - 1) // self.steps_per_epoch
+        self.read_to = self.state.position.step - self.epoch * self.steps_per_epoch
         self.order = self._order()
         self.saved_seconds = self.read_seconds = self.state.position.seconds
 
@@ -174,7 +173,7 @@ class _Loop:
         """Step after step, until there is a reason to stop."""
         settings, state, size = self.settings, self.state, self.batch_size
         position = state.position
-        while (stopped := self._reason_to_stop(interruption)) is None:
+        while (stopped := self._reason_to_stop() or ("interrupted" if interruption.requested else None)) is None:
             index = position.step - self.epoch * self.steps_per_epoch
             if index == self.steps_per_epoch:
                 self.epoch, self.read_to, index = self.epoch + 1, 0, 0
@@ -195,7 +194,7 @@ class _Loop:
                 if on_progress:
                     on_progress(self.bounds.share(position.step, position.seconds))
             if epoch_ends:
-                self._report(on_epoch, last=position.step == self.bounds.steps)
+                self._report(on_epoch, last=self._reason_to_stop() is not None)
             if saving:
                 self._save()
 
@@ -239,10 +238,8 @@ class _Loop:
         failure = self.step.compile(batch) if decision.choice == "compiled" else None
         self.decisions["compile"] = failure or decision
 
-    def _reason_to_stop(self, interruption: Interruption) -> Stop | None:
+    def _reason_to_stop(self) -> Literal["epochs", "minutes", "patience"] | None:
         position, bounds = self.state.position, self.bounds
-        if interruption.requested:
-            return "interrupted"
         if bounds.steps is not None and position.step >= bounds.steps:
             return "epochs"
         if bounds.seconds is not None and position.seconds >= bounds.seconds:
@@ -266,20 +263,16 @@ class _Loop:
             return
         position.skipped += len(bad)
         index = begin + bad[0]
-        term = next(name for column, name in TERMS.items() if not log[bad[0], column].isfinite())
-        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size].tolist()
-        step = self.epoch * self.steps_per_epoch + index + 1
-        first = (
-            f"the {term} of step {step} (epoch {self.epoch + 1}, rows {', '.join(map(str, rows[:5]))}"
-            f"{', …' if len(rows) > 5 else ''} of the training data) was not finite"
-        )
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        first = what_happened(log[bad[0]], self.epoch * self.steps_per_epoch + index + 1, self.epoch + 1, rows)
         if position.skipped > self.settings.max_skipped:
             self._save()
+            kept = f", with the state of step {self.saved_step} saved," if self.directory else ""
             raise TrainingError(
-                f"The training was stopped, its last good state saved, after {position.skipped} steps that had to be "
-                f"skipped: {first}; lower training.learning_rate, or set training.clip."
+                f"The training was stopped{kept} after {position.skipped} steps that had to be skipped: {first}; "
+                f"{what_to_do(self.train[rows], rows)}."
             )
-        logger.warning("%d of the last steps had to be skipped: %s", len(bad), first)
+        logger.warning("%d of the last steps had to be skipped: %s.", len(bad), first)
 
     def _report(self, on_epoch: Callable[[EpochRecord], None] | None, *, last: bool) -> None:
         """Validate, where it is due, and hand out the record of the epoch."""
@@ -312,8 +305,7 @@ class _Loop:
         """Epochs from one validation to the next."""
         if self.settings.validate_every != "auto":
             return self.settings.validate_every
-        rows = 0 if self.validation is None else len(self.validation)
-        return max(1, math.ceil(rows / 3 / (VALIDATION_SHARE * len(self.train))))
+        return automatic_interval(0 if self.validation is None else len(self.validation), len(self.train))
 
     def _validate(self, share: float) -> tuple[float | None, float | None]:
         """Bring the averaged weights up to date, compute their bound, and keep them where it is the best so far.
@@ -326,7 +318,13 @@ class _Loop:
         position.validated = position.step
         if self.validation is None:
             return None, None
-        distortion, rate = self._bound(state.averaged, self.validation)
+        distortion, rate = validation_bound(
+            state.averaged,
+            self.validation,
+            batch_size=self.batch_size,
+            pathwise=self.objective.pathwise,
+            seed=self.seed,
+        )
         bound = -(distortion + rate)
         if math.isfinite(bound) and (position.best_bound is None or bound > position.best_bound):
             position.best_step, position.best_bound, position.stale = position.step, bound, 0
@@ -335,25 +333,10 @@ class _Loop:
             position.stale += 1
         return distortion, rate
 
-    @torch.no_grad()
-    def _bound(self, model: LatentModel, x: Tensor) -> tuple[float, float]:
-        """Distortion and rate, with the same draws every time."""
-        training = model.training
-        model.eval()
-        sums = torch.zeros(2, device=self.device, dtype=torch.float64)
-        with randomness(self.device, self.seed):
-            for batch in x.split(self.batch_size):
-                trace = model.trace(batch, pathwise=self.objective.pathwise)
-                value = ELBO()(trace, torch.ones((), device=self.device))
-                sums += len(batch) * torch.stack((value.distortion, value.rate))
-        model.train(training)
-        distortion, rate = (sums / len(x)).tolist()
-        return distortion, rate
-
     def _write_state(self) -> None:
         if self.directory is not None:
             self.state.position.seconds = self.saved_seconds = time.monotonic() - self.started
-            self.state.save(self.directory, {**self.facts, "decisions": [asdict(d) for d in self.decisions.values()]})
+            self.state.save(self.directory, self.facts, self.decisions.values())
             self.saved_step = self.state.position.step
 
     def _save(self) -> None:
@@ -363,8 +346,3 @@ class _Loop:
         except UserError as error:
             self.saved_seconds = self.state.position.seconds  # the next attempt is due after the usual time
             logger.warning("%s The state of step %d is still there.", error, self.saved_step)
-
-
-def _plain(settings: TrainingSettings) -> dict[str, Any]:
-    """As JSON gives it back."""
-    return json.loads(json.dumps(asdict(settings)))

@@ -24,6 +24,7 @@ class EpochRecord:
     seconds: float
     """By the clock, since the beginning, without interruptions."""
     loss: float
+    """NaN, as all means of the epoch are, where every step had to be skipped."""
     distortion: float
     rate: float
     validation_distortion: float | None

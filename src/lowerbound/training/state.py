@@ -1,28 +1,28 @@
 """The state of a training: everything that a resume needs to end in the very same weights.
 
-One file, `training.safetensors`, written atomically: model, averaged and best weights, the optimizer's moments, the
-generators, the log of the current epoch, and in its header the position, the decisions and the settings.
+One file, `training.safetensors`, written atomically: model, averaged and best weights, the objective's own network, the
+optimizer's moments, the generators, the log of the current epoch, and in its header the position, the decisions and the
+settings.
 """
 
 from __future__ import annotations
 
 import copy
-import logging
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from lowerbound.errors import UserError
 from lowerbound.files import load_tensors, save_tensors
 from lowerbound.models import LatentModel
 from lowerbound.training.adam import Adam
 from lowerbound.training.device import Decision
-
-logger = logging.getLogger(__name__)
+from lowerbound.training.facts import Facts, describe
 
 KIND = "training state"
 VERSION = 1
@@ -54,6 +54,8 @@ class TrainingState:
     """Everything that changes during a training."""
 
     model: LatentModel
+    network: nn.Module | None
+    """The objective's own."""
     optimizer: Adam
     generators: dict[str, torch.Generator]
     log: Float[Tensor, "steps 4"]
@@ -99,18 +101,20 @@ class TrainingState:
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaging else {},
             "best": self.best,
+            "objective": self.network.state_dict() if self.network else {},
             "means": dict(enumerate(self.optimizer.means)),
             "squares": dict(enumerate(self.optimizer.squares)),
         }
         named = {f"{group}.{name}": tensor for group, each in groups.items() for name, tensor in each.items()}
         return {**named, "count": self.optimizer.count, "log": self.log}
 
-    def save(self, directory: Path, facts: dict[str, Any]) -> None:
+    def save(self, directory: Path, facts: Facts, decisions: Iterable[Decision]) -> None:
         """Write the state, atomically.
 
         Args:
             directory: Where to; it is made if need be.
-            facts: What else to keep, as JSON can hold it.
+            facts: What the training was given.
+            decisions: What was decided for it.
 
         Raises:
             UserError: It cannot be written.
@@ -122,7 +126,11 @@ class TrainingState:
                 f"Cannot make the directory {directory} ({error.strerror}): choose another place."
             ) from error
         generators = {f"generator.{name}": g.get_state() for name, g in self.generators.items()}
-        everything = {**facts, "position": asdict(self.position)}
+        everything = {
+            "facts": asdict(facts),
+            "decisions": [asdict(decision) for decision in decisions],
+            "position": asdict(self.position),
+        }
         save_tensors(directory / NAME, {**self.tensors(), **generators}, everything, kind=KIND, version=VERSION)
 
     @torch.no_grad()
@@ -146,12 +154,7 @@ class TrainingState:
             tensor.copy_(saved.tensors[name])
         for name, generator in self.generators.items():
             generator.set_state(saved.tensors[f"generator.{name}"])
-        self.position = Position(**saved.facts["position"])
-
-
-def describe(tensor: Tensor) -> str:
-    """Shape and type of a tensor."""
-    return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+        self.position = saved.position
 
 
 @dataclass(frozen=True)
@@ -160,45 +163,30 @@ class SavedState:
 
     path: Path
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]
+    facts: Facts
+    decisions: dict[str, Decision]
+    """By what they decide."""
+    position: Position
 
     @classmethod
-    def read(cls, directory: Path) -> SavedState | None:
+    def read(cls, directory: Path) -> Self | None:
         """The state in a directory; None where none was saved yet.
 
         Raises:
             UserError: It is truncated, was changed, or comes from a newer version of this library.
         """
         path = directory / NAME
-        return cls(path, *load_tensors(path, kind=KIND, version=VERSION)) if path.exists() else None
+        if not path.exists():
+            return None
+        tensors, header = load_tensors(path, kind=KIND, version=VERSION)
+        decisions = {fact["what"]: Decision(**fact) for fact in header["decisions"]}
+        return cls(path, tensors, Facts(**header["facts"]), decisions, Position(**header["position"]))
 
-    def check(self, identity: dict[str, Any], circumstances: dict[str, Any], settings: dict[str, Any]) -> None:
-        """Compare what the resuming training is given with what the state was saved under.
-
-        Args:
-            identity: Facts that must be the same for the state to mean anything.
-            circumstances: Facts on which the last digit of a sum may hang; a change is logged.
-            settings: Settings that may have been changed on purpose; a change is logged.
-
-        Raises:
-            UserError: A fact that must be the same is not.
-        """
-        for name, value in identity.items():
-            if self.facts[name] != value:
-                raise UserError(
-                    f"The training state {self.path} belongs to a training with {name} {self.facts[name]}, "
-                    f"not {value}: resume with the data and the settings that it began with."
-                )
-        for name, value in circumstances.items():
-            if self.facts["circumstances"][name] != value:
-                before = self.facts["circumstances"][name]
-                logger.warning("%s: %s before, %s now; the last digits of the weights may differ", name, before, value)
-        for name, value in settings.items():
-            before = self.facts["settings"].get(name, value)
-            if before != value:
-                logger.warning("training.%s: %s before, %s now", name, before, value)
-
-    def decisions(self, settings: dict[str, Any]) -> dict[str, Decision]:
+    def standing_decisions(self, settings: dict[str, Any]) -> dict[str, Decision]:
         """The decisions that were made, but for those whose setting was changed since."""
-        made = {fact["what"]: Decision(**fact) for fact in self.facts["decisions"]}
-        return {what: one for what, one in made.items() if settings[what] == self.facts["settings"][what]}
+        before = self.facts.settings
+        return {
+            what: decision
+            for what, decision in self.decisions.items()
+            if settings[f"training.{what}"] == before[f"training.{what}"]
+        }

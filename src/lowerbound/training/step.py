@@ -12,7 +12,7 @@ from torch import Tensor
 from lowerbound.models import LatentModel
 from lowerbound.objectives import Objective, Value
 from lowerbound.training.adam import Adam
-from lowerbound.training.device import Decision, prefers_channels_last, randomness
+from lowerbound.training.device import Decision, image_convolutions, randomness
 
 # The columns of the log.
 LOSS, GRADIENT_NORM, DISTORTION, RATE = range(4)
@@ -25,7 +25,7 @@ class Step:
         model: On the device; it is brought into the layout that its convolutions prefer.
         objective: What is minimised.
         prepare: From stored values to what the model sees.
-        optimizer: Of the model's parameters.
+        optimizer: Of the parameters of the model and of the objective's own network.
         clip: Norm that the gradient is cut back to, or None.
         bfloat16: Whether the networks compute in bfloat16. Densities are float32 all the same: the heads see to that,
             and the objective is outside of the autocast.
@@ -47,9 +47,10 @@ class Step:
         self.clip = clip
         self.device = optimizer.count.device
         self.progress = torch.zeros((), device=self.device)
-        self.channels_last = prefers_channels_last(model)
-        if self.channels_last:
-            model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] — valid, but undeclared
+        convolutions = image_convolutions(model)
+        for convolution in convolutions:
+            convolution.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] — valid, but undeclared
+        self.channels_last = bool(convolutions)
 
         def evaluate(x: Tensor, progress: Tensor) -> Value:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
@@ -87,7 +88,8 @@ class Step:
         value = self.evaluate(x, self.progress)
         for parameter in self.optimizer.parameters:
             parameter.grad = None
-        value.loss.backward()
+        # The two losses have no parameter in common, so that each is minimised as if it were alone.
+        (value.loss if value.auxiliary is None else value.loss + value.auxiliary).backward()
         return value
 
     def rehearse(self, stored: Shaped[Tensor, "B *event"]) -> float:

@@ -1,24 +1,15 @@
-"""Posteriors: heads that turn a network's features into q(z | x)."""
+"""Gaussian posteriors: diagonal, full, low-rank, and turned by reflections."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
+from torch.distributions import Distribution, LowRankMultivariateNormal, MultivariateNormal
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# Standard deviations from 5e-5 to 2e4: nothing that a trained model reaches, and nothing that overflows in float32.
-LOG_VARIANCE_BOUND = 20.0
-
-
-def bounded(log_variance: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """The log-variance, kept where its exponential and its square are finite; within the bound it is unchanged."""
-    return log_variance.clamp(-LOG_VARIANCE_BOUND, LOG_VARIANCE_BOUND)
+from lowerbound.distributions import HouseholderGaussian
+from lowerbound.distributions.gaussian import bounded, diagonal_gaussian
+from lowerbound.priors.checks import check_at_least_one
 
 
 class DiagonalGaussian(nn.Module):
@@ -34,17 +25,17 @@ class DiagonalGaussian(nn.Module):
         Kingma and Welling, Auto-encoding variational Bayes, 2013, equation 9.
     """
 
+    space = "real"
+
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}.")
+        check_at_least_one(latent_dim=latent_dim)
         self.parameter_shape = (2 * latent_dim,)
 
     def forward(self, parameters: Float[Tensor, "*batch P"]) -> Distribution:
         """The posterior, event shape [latent_dim]."""
         mean, log_variance = parameters.chunk(2, dim=-1)
-        scale = torch.exp(0.5 * bounded(log_variance))
-        return Independent(Normal(mean, scale, validate_args=False), 1, validate_args=False)
+        return diagonal_gaussian(mean, log_variance)
 
 
 class FullGaussian(nn.Module):
@@ -60,10 +51,11 @@ class FullGaussian(nn.Module):
         Kingma and Welling, An introduction to variational autoencoders, 2019, section 2.5.1.
     """
 
+    space = "real"
+
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}.")
+        check_at_least_one(latent_dim=latent_dim)
         self.latent_dim = latent_dim
         self.parameter_shape = (2 * latent_dim + latent_dim * (latent_dim - 1) // 2,)
 
@@ -91,12 +83,11 @@ class LowRankGaussian(nn.Module):
         Rezende, Mohamed and Wierstra, Stochastic backpropagation and approximate inference, 2014, section 4.3.
     """
 
+    space = "real"
+
     def __init__(self, latent_dim: int, rank: int = 2) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}.")
-        if rank < 1:
-            raise ValueError(f"rank must be at least 1, not {rank}.")
+        check_at_least_one(latent_dim=latent_dim, rank=rank)
         self.latent_dim, self.rank = latent_dim, rank
         self.parameter_shape = ((2 + rank) * latent_dim,)
 
@@ -109,8 +100,32 @@ class LowRankGaussian(nn.Module):
         )
 
 
-POSTERIORS: dict[str, Callable[..., nn.Module]] = {
-    "diagonal-gaussian": DiagonalGaussian,
-    "full-gaussian": FullGaussian,
-    "low-rank-gaussian": LowRankGaussian,
-}
+class Householder(nn.Module):
+    """q(z | x) = N(U μ, U diag σ² Uᵀ) with U(x) a product of reflections; the features are μ, log σ² and the vectors.
+
+    It is a linear flow that keeps volume: a full covariance for a number of features that grows with `reflections`.
+
+    Args:
+        latent_dim: Dimension of z.
+        reflections: How many there are; `latent_dim` of them reach every rotation.
+
+    Raises:
+        ValueError: A dimension or a number of reflections below one.
+
+    References:
+        Tomczak and Welling, Improving variational auto-encoders using Householder flow, 2016.
+    """
+
+    space = "real"
+
+    def __init__(self, latent_dim: int, reflections: int = 4) -> None:
+        super().__init__()
+        check_at_least_one(latent_dim=latent_dim, reflections=reflections)
+        self.latent_dim, self.reflections = latent_dim, reflections
+        self.parameter_shape = ((2 + reflections) * latent_dim,)
+
+    def forward(self, parameters: Float[Tensor, "*batch P"]) -> Distribution:
+        """The posterior, event shape [latent_dim]."""
+        n = self.latent_dim
+        mean, log_variance, vectors = parameters.split([n, n, n * self.reflections], dim=-1)
+        return HouseholderGaussian(mean, log_variance, vectors.unflatten(-1, (self.reflections, n)))

@@ -1,17 +1,14 @@
-"""Priors: modules whose call returns p(z), batch shape [], event shape [latent_dim]."""
+"""Gaussian priors, and mixtures of Gaussians."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
+from torch.distributions import Distribution, Independent, Normal
 
-from lowerbound.posteriors import bounded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from lowerbound.distributions import DiagonalGaussianMixture
+from lowerbound.distributions.gaussian import bounded
+from lowerbound.priors.checks import check_at_least_one
 
 
 class StandardNormal(nn.Module):
@@ -24,13 +21,13 @@ class StandardNormal(nn.Module):
         ValueError: A dimension below one.
     """
 
+    space = "real"
     loc: Tensor
     scale: Tensor
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}.")
+        check_at_least_one(latent_dim=latent_dim)
         self.register_buffer("loc", torch.zeros(latent_dim), persistent=False)
         self.register_buffer("scale", torch.ones(latent_dim), persistent=False)
 
@@ -55,12 +52,11 @@ class GaussianMixture(nn.Module):
         Tomczak and Welling, VAE with a VampPrior, 2018, section 3 (the mixture of Gaussians prior).
     """
 
+    space = "real"
+
     def __init__(self, latent_dim: int, components: int = 10, spread: float = 1.0) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}.")
-        if components < 1:
-            raise ValueError(f"components must be at least 1, not {components}.")
+        check_at_least_one(latent_dim=latent_dim, components=components)
         if spread < 0:
             raise ValueError(f"spread must not be negative, it is {spread}.")
         self.logits = nn.Parameter(torch.zeros(components))
@@ -69,12 +65,4 @@ class GaussianMixture(nn.Module):
 
     def forward(self) -> Distribution:
         """The prior."""
-        scale = torch.exp(0.5 * bounded(self.log_variance))
-        parts = Independent(Normal(self.loc, scale, validate_args=False), 1, validate_args=False)
-        return MixtureSameFamily(Categorical(logits=self.logits, validate_args=False), parts, validate_args=False)
-
-
-PRIORS: dict[str, Callable[..., nn.Module]] = {
-    "standard-normal": StandardNormal,
-    "gaussian-mixture": GaussianMixture,
-}
+        return DiagonalGaussianMixture(self.logits, self.loc, torch.exp(0.5 * bounded(self.log_variance)))
