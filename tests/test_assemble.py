@@ -108,3 +108,35 @@ def test_the_seed_decides_the_weights_and_leaves_the_caller_s_generator_alone():
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_vamp_prior_begins_at_training_data():
+    data = images()
+    found = assemble(
+        data, load("model.prior=vamp", "model.prior.components=5", "model.likelihood=discretized-logistic")
+    )
+    rows = found.preparation(torch.from_numpy(data.values[found.splits.train])).flatten(1)
+    starts = found.model.prior.pseudo_inputs.detach().flatten(1)
+    assert {tuple(row.tolist()) for row in starts} <= {tuple(row.tolist()) for row in rows}
+    assert len(starts.unique(dim=0)) == 5
+    with pytest.raises(UserError, match=r"model\.prior 'vamp': it begins with 500 training data, and there are 43"):
+        assemble(data, load("model.prior=vamp"))
+
+
+def test_posterior_and_prior_must_be_over_the_same_space():
+    with pytest.raises(UserError, match=r"choose model\.posterior and model\.prior over the same space"):
+        assemble(images(), load("model.posterior=von-mises-fisher"))
+    assemble(images(), load("model.posterior=von-mises-fisher", "model.prior=uniform-sphere"))
+
+
+def test_an_objective_learns_the_sizes_that_it_asks_for():
+    found = assemble(images(), load("objective=beta-tc-vae"))
+    assert found.objective.data_size == len(found.splits.train)
+    one, same, other = (
+        assemble(images(), load("objective=factor-vae", f"seed={seed}", "data.split_seed=0")).objective.network
+        for seed in (1, 1, 2)
+    )
+    assert one(torch.zeros(2, 3)).shape == (2, 1)
+    weights = [network.state_dict()["layers.0.weight"] for network in (one, same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

@@ -32,6 +32,7 @@ GOALS = {
 }
 SMALL = {"hidden": (6,), "channels": (4, 5), "components": 2, "categories": 3}
 CHOICES = [list(table) for table in (ENCODERS, LIKELIHOODS, POSTERIORS, PRIORS, GOALS)]
+LEARNED = ("gaussian-mixture", "vamp", "flow")
 GAUSSIAN = ("diagonal-gaussian", "full-gaussian", "low-rank-gaussian")
 
 
@@ -46,7 +47,7 @@ def assemble(network, likelihood, posterior, prior):
     encode, decode = ENCODERS[network], DECODERS[network]
     encoder = Conditional(encode(EVENT, head.parameter_shape, **small(encode)), head)
     decoder = Conditional(decode((LATENTS,), output.parameter_shape, **small(decode)), output)
-    given = {"encoder": encoder, "pseudo_inputs": data(likelihood)} if prior == "vamp" else {}
+    given = {"encoder": encoder, "examples": lambda n: data(likelihood)[:n]} if prior == "vamp" else {}
     p = PRIORS[prior](LATENTS, **small(PRIORS[prior]), **given)
     check_same_space(head, p)
     return VAE(encoder, decoder, p)
@@ -72,6 +73,10 @@ def refusal(network, likelihood, posterior, prior, goal):
         return "cannot be reparameterized"
     if goal == "dip-vae" and posterior not in GAUSSIAN:
         return "take a Gaussian posterior"
+    if goal == "beta-tc-vae" and posterior not in (*GAUSSIAN, "householder"):
+        return "take a Gaussian posterior"
+    if goal == "adversarial-autoencoder" and prior in LEARNED:
+        return "does not train a prior"
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -19,7 +20,7 @@ from lowerbound.models import VAE
 from lowerbound.nn import DECODERS, ENCODERS, Centre, Conditional
 from lowerbound.objectives import OBJECTIVES, Objective
 from lowerbound.parts import Part, build, lookup
-from lowerbound.posteriors import POSTERIORS
+from lowerbound.posteriors import POSTERIORS, check_same_space
 from lowerbound.priors import PRIORS
 
 if TYPE_CHECKING:
@@ -62,8 +63,18 @@ def assemble(dataset: Dataset, config: Config) -> Assembly:
     splits = split(dataset, seed=split_seed(config), validation=config.data.validation, test=config.data.test)
     preparation = preparation_for(_preparation(likelihood), dataset, splits.train)
     mean = mean_of(dataset, splits.train, preparation)
-    model = build_model(config.model, mean, seed=config.seed)
-    objective = build(config.objective, OBJECTIVES, "objective")
+
+    def examples(n: int) -> Tensor:
+        if n > len(splits.train):
+            raise ValueError(f"it begins with {n} training data, and there are {len(splits.train)}: ask for fewer.")
+        rows = np.random.default_rng(config.seed).choice(splits.train, n, replace=False)
+        return preparation.expected(torch.from_numpy(dataset.values[rows])).float()
+
+    model = build_model(config.model, mean, examples, seed=config.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        latents, data_size = config.model.latent_dim, len(splits.train)
+        objective = build(config.objective, OBJECTIVES, "objective", latent_dim=latents, data_size=data_size)
     words = likelihood.name.replace("-", " ")
     drawn = {"none": "", "dynamic": " with dynamic binarisation", "static": " with static binarisation"}[binarisation]
     understood = f"{dataset.describe()}; likelihood {words}{drawn}, {reason}"
@@ -127,7 +138,13 @@ def mean_of(dataset: Dataset, rows: np.ndarray, preparation: Preparation) -> Flo
     return (total / len(rows)).float()
 
 
-def build_model(settings: ModelSettings, mean: Float[Tensor, "*event"], *, seed: int) -> VAE:
+def build_model(
+    settings: ModelSettings,
+    mean: Float[Tensor, "*event"],
+    examples: Callable[[int], Tensor] | None = None,
+    *,
+    seed: int,
+) -> VAE:
     """The model that the settings describe, whose p(x | z) starts at the mean of the data.
 
     The caller's random numbers are left as they were.
@@ -135,6 +152,8 @@ def build_model(settings: ModelSettings, mean: Float[Tensor, "*event"], *, seed:
     Args:
         settings: With a likelihood other than "auto".
         mean: Of the training data as the model sees it.
+        examples: From n to n training data as the model sees them [n, *event], for a prior that begins with some; None:
+            the mean takes their place.
         seed: Of the weights.
 
     Raises:
@@ -147,7 +166,10 @@ def build_model(settings: ModelSettings, mean: Float[Tensor, "*event"], *, seed:
         likelihood = build(settings.likelihood, LIKELIHOODS, "model.likelihood", tuple(mean.shape))
         encoder = build(settings.network, ENCODERS, "model.network", tuple(mean.shape), posterior.parameter_shape)
         decoder = build(settings.network, DECODERS, "model.network", (latents,), likelihood.parameter_shape)
-        prior = build(settings.prior, PRIORS, "model.prior", latents)
+        q = Conditional(Centre(mean, encoder), cast("Head", posterior))
+        examples = examples or (lambda n: mean.expand(n, *mean.shape))
+        prior = build(settings.prior, PRIORS, "model.prior", latents, encoder=q, examples=examples)
+    check_same_space(posterior, prior)
     p_of_x = Conditional(decoder, likelihood)
     p_of_x.initialise_output(likelihood.initial_parameters(mean))
-    return VAE(Conditional(Centre(mean, encoder), cast("Head", posterior)), p_of_x, prior)
+    return VAE(q, p_of_x, prior)

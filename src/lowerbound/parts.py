@@ -63,7 +63,7 @@ def lookup(part: Part, table: Mapping[str, Callable[..., T]], where: str) -> Cal
     return table[part.name]
 
 
-def build(part: Part, table: Mapping[str, Callable[..., T]], where: str, /, *given: Any, **named: Any) -> T:
+def build(part: Part, table: Mapping[str, Callable[..., T]], where: str, /, *given: Any, **offered: Any) -> T:
     """Make the object that a part names.
 
     Args:
@@ -71,7 +71,7 @@ def build(part: Part, table: Mapping[str, Callable[..., T]], where: str, /, *giv
         table: Every name with its class or function.
         where: The setting's full name, such as `model.likelihood`, for errors.
         *given: Leading positional arguments that the library supplies (shapes, say) and a configuration cannot.
-        **named: The same, by keyword.
+        **offered: The same by keyword, for those that declare a parameter of that name.
 
     Raises:
         UserError: An unknown name or setting (with the nearest names), a setting of the wrong type or out of range.
@@ -80,7 +80,8 @@ def build(part: Part, table: Mapping[str, Callable[..., T]], where: str, /, *giv
     function = make.__init__ if inspect.isclass(make) else make
     hints = get_type_hints(function, include_extras=True)
     parameters = list(inspect.signature(make).parameters.values())[len(given) :]
-    own = {p.name: p for p in parameters if p.name not in named and p.kind is not p.VAR_KEYWORD}
+    taken = {p.name: offered[p.name] for p in parameters if p.name in offered}
+    own = {p.name: p for p in parameters if p.name not in taken and p.kind is not p.VAR_KEYWORD}
     for name in part.settings:
         if name not in own:
             raise unknown(f"setting of {where} '{part.name}'", name, own)
@@ -98,7 +99,7 @@ def build(part: Part, table: Mapping[str, Callable[..., T]], where: str, /, *giv
     if missing:
         raise UserError(f"{where} '{part.name}' needs the setting {missing[0]}.")
     try:
-        return make(*given, **named, **settings)
+        return make(*given, **taken, **settings)
     except UserError:
         raise
     except ValueError as error:

@@ -18,6 +18,9 @@ OBJECTIVES = {
     "renyi": Renyi,
     "info-vae": InfoVAE,
     "dip-vae": DIPVAE,
+    "beta-tc-vae": BetaTCVAE,
+    "factor-vae": FactorVAE,
+    "adversarial-autoencoder": AdversarialAutoencoder,
 }
 """Objectives by the name that a configuration gives."""
 

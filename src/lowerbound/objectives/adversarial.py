@@ -99,7 +99,7 @@ class AdversarialAutoencoder(Adversarial):
 
         E_q [−log p(x | z)] − λ E_q [log D(z)]
 
-    The discriminator tells draws of the prior, which it calls true, from codes. A learned prior is left as it is.
+    The discriminator tells draws of the prior, which it calls true, from codes. The prior has no parameters.
 
     Args:
         latent_dim: Dimension of z.
@@ -117,8 +117,9 @@ class AdversarialAutoencoder(Adversarial):
 
     def __call__(self, trace: Trace, progress: Float[Tensor, ""]) -> Value:
         """−log p(x | z) − λ log D(z); beside it the discriminator's loss."""
-        latent = only_latent(trace, "The adversarial autoencoder")
-        z, prior = latent.z.flatten(0, 1), from_prior(latent, "The adversarial autoencoder").flatten(0, 1)
+        what = "The adversarial autoencoder"
+        latent = only_latent(trace, what)
+        z, prior = latent.z.flatten(0, 1), from_prior(latent, what, only_source=True).flatten(0, 1)
         distortion, rate = -trace.log_likelihood().mean(), trace.kl().mean()
         doubt = softplus(-held_constant(self.network, z)).mean()  # −log D(z)
         auxiliary = telling_apart(self.network, prior, z)

@@ -33,8 +33,8 @@ class InfoVAE(Objective):
 
         E_q [−log p(x | z)] + β E_x [KL(q(z | x) ‖ p(z))] + λ MMD²(q(z), p(z))
 
-    With β = 0 it is the Wasserstein autoencoder with MMD (and with −log p(x | z) as its cost), which leaves a learned
-    prior as it is. In the notation of the InfoVAE, β = 1 − α, and λ is its α + λ − 1.
+    With β = 0 it is the Wasserstein autoencoder with MMD (and with −log p(x | z) as its cost), whose prior has no
+    parameters. In the notation of the InfoVAE, β = 1 − α, and λ is its α + λ − 1.
 
     Args:
         beta: Weight of the KL of each posterior.
@@ -68,7 +68,8 @@ class InfoVAE(Objective):
         """−log p(x | z) + β KL + λ MMD², the last estimated for each particle and averaged."""
         latent = only_latent(trace, "InfoVAE")
         distortion, rate = -trace.log_likelihood().mean(), trace.kl().mean()
-        mmd = squared_mmd(latent.z, from_prior(latent, "InfoVAE"), self.kernel, self.bandwidth).mean()
+        prior = from_prior(latent, "InfoVAE", only_source=self.beta == 0)
+        mmd = squared_mmd(latent.z, prior, self.kernel, self.bandwidth).mean()
         return Value(distortion + self.beta * rate + self.mmd * mmd, distortion, rate)
 
 

@@ -98,12 +98,19 @@ def only_latent(trace: Trace, what: str) -> Latent:
     return trace.latents[0]
 
 
-def from_prior(latent: Latent, what: str) -> Float[Tensor, "K B D"]:
+def from_prior(latent: Latent, what: str, *, only_source: bool) -> Float[Tensor, "K B D"]:
     """As many draws from p(z) as there are from the posteriors; no gradient reaches the prior.
 
+    Args:
+        latent: Of a trace.
+        what: What needs them, for the errors.
+        only_source: Whether the loss has no other term with the prior in it.
+
     Raises:
-        ValueError: The prior is conditional.
+        ValueError: The prior is conditional; or it has parameters, and no term would train them.
     """
     if latent.prior.batch_shape:
         raise ValueError(f"{what} is for models whose prior depends on nothing.")
+    if only_source and latent.prior.log_prob(latent.z.detach()).requires_grad:
+        raise ValueError(f"{what} does not train a prior: choose one without parameters, such as standard-normal.")
     return latent.prior.sample(latent.z.shape[:2])

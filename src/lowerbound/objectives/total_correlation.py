@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent, LowRankMultivariateNormal, MultivariateNormal, Normal
 
+from lowerbound.distributions import HouseholderGaussian
 from lowerbound.models import Trace
 from lowerbound.objectives.objective import Objective, Value, check_particles, check_weight, only_latent
 
@@ -149,6 +150,6 @@ def marginals(q: Distribution) -> Distribution:
     """
     if isinstance(q, Independent):
         return q.base_dist
-    if isinstance(q, MultivariateNormal | LowRankMultivariateNormal):
+    if isinstance(q, MultivariateNormal | LowRankMultivariateNormal | HouseholderGaussian):
         return Normal(q.mean, q.variance.sqrt(), validate_args=False)
     raise ValueError(f"The marginals of a {type(q).__name__} are not known: take a Gaussian posterior.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
@@ -21,27 +22,23 @@ class VampPrior(nn.Module):
         latent_dim: Dimension of z.
         components: How many pseudo-inputs there are, C.
         encoder: The model's own encoder. It stays the model's: its parameters are neither counted nor saved here.
-        pseudo_inputs: Data, as the model sees it, of which the first C rows are where the pseudo-inputs start.
+        examples: From C to as many data [C, *event] as the model sees them: where the pseudo-inputs start.
 
     Raises:
-        ValueError: A number below one, or fewer rows than components.
+        ValueError: A number below one.
 
     References:
         Tomczak and Welling, VAE with a VampPrior, 2018, equation 9.
     """
 
     def __init__(
-        self, latent_dim: int, components: int = 500, *, encoder: nn.Module, pseudo_inputs: Float[Tensor, "N *event"]
+        self, latent_dim: int, components: int = 500, *, encoder: nn.Module, examples: Callable[[int], Tensor]
     ) -> None:
         super().__init__()
         check_at_least_one(latent_dim=latent_dim, components=components)
-        if len(pseudo_inputs) < components:
-            raise ValueError(
-                f"components = {components} pseudo-inputs cannot start at {len(pseudo_inputs)} data: ask for fewer."
-            )
         # In a tuple, where torch does not look for parameters.
         self._encoder = (encoder,)
-        self.pseudo_inputs = nn.Parameter(pseudo_inputs[:components].detach().clone())
+        self.pseudo_inputs = nn.Parameter(examples(components).detach().clone())
 
     @property
     def space(self) -> str | None:
