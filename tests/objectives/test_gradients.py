@@ -131,6 +131,11 @@ def test_piwae_gives_each_network_its_own_bound():
     torch.testing.assert_close(decoder, gradients(IWAE(21), model, 4)[1])
     torch.testing.assert_close(encoder, gradients(MIWAE(3, 7), model, 4)[0])
     assert (encoder - gradients(IWAE(21), model, 4)[0]).abs().max() > 1e-3
+    # A posterior ten times too wide: nearly all of the decoder's weights are too small for a float.
+    wide = ORACLE.model(spread=40.0)
+    encoder, decoder = gradients(PIWAE(3, 7), wide, 4)
+    torch.testing.assert_close(decoder, gradients(IWAE(21), wide, 4)[1])
+    torch.testing.assert_close(encoder, gradients(MIWAE(3, 7), wide, 4)[0])
 
 
 @pytest.mark.parametrize("mixture", [0.0, 0.05, 1.0])

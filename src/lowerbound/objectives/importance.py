@@ -119,11 +119,11 @@ class PIWAE(MIWAE):
         if log_w.requires_grad:
             z = only_latent(trace, "PIWAE").z
             grouped = log_w.detach().unflatten(0, (self.groups, self.particles_per_group))
-            for_encoder = grouped.log_softmax(1).flatten(0, 1) - math.log(self.groups)
-            for_decoder = log_w.detach().log_softmax(0)
-            path = gradients.path_part(log_q, z)
-            surrogate = for_decoder.exp() * (log_p - path) - for_encoder.exp() * (log_q - path)
-            gradients.scale_path(z, (for_encoder - for_decoder).exp())
+            for_encoder = grouped.softmax(1).flatten(0, 1) / self.groups
+            for_decoder = log_w.detach().softmax(0)
+            # log p has the decoder's weights; its path through z, which leads to the encoder, is exchanged.
+            path = gradients.path_part(log_p, z)
+            surrogate = for_decoder * (log_p - path) - for_encoder * (log_q - path)
             surrogate = surrogate.sum(0)
             bound = bound.detach() + surrogate - surrogate.detach()
         return _value(bound, log_likelihood, log_w)
