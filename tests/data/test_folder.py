@@ -147,7 +147,7 @@ def test_an_image_of_another_size_is_named_with_both_sizes_and_the_remedy(tmp_pa
         open_data(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path / 'a.png'} is 4 × 6, while 2 of the 3 images of {tmp_path} are 5 × 6: bring all to one height and "
-        "width with --resize, such as 5 6."
+        "width with --resize, such as 5x6."
     )
     dataset = open_data(tmp_path, resize=(7, 3))
     assert dataset.shape == (1, 7, 3)

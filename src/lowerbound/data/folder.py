@@ -180,7 +180,7 @@ def _check_sizes(folder: Path, files: list[Path], forms: list[_Form]) -> None:
     (height, width), count = Counter(sizes).most_common(1)[0]
     raise UserError(
         f"{files[odd]} is {sizes[odd][0]} × {sizes[odd][1]}, while {count:,} of the {len(files):,} images of {folder} "
-        f"are {height} × {width}: bring all to one height and width with --resize, such as {height} {width}."
+        f"are {height} × {width}: bring all to one height and width with --resize, such as {height}x{width}."
     )
 
 
