@@ -37,7 +37,7 @@ def small_vae(network: str = "mlp", seed: int = 0, likelihood: type = Bernoulli,
     options = options or ({"hidden": (9, 7)} if network == "mlp" else {"channels": (4, 6)})
     head, output = DiagonalGaussian(LATENTS), likelihood(EVENT)
     return VAE(
-        Conditional(ENCODERS[network](EVENT, head.parameter_shape, **options), head),
+        Conditional(ENCODERS[network](output.event_shape, head.parameter_shape, **options), head),
         Conditional(DECODERS[network]((LATENTS,), output.parameter_shape, **options), output),
         StandardNormal(LATENTS),
     )

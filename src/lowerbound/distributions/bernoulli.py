@@ -34,7 +34,7 @@ class IndependentBernoulli(Independent):
 
     def log_prob(self, value: Float[Tensor, "*sample"]) -> Float[Tensor, "*batch"]:
         """Log-probability in nats of values that are 0 or 1."""
-        logits = self.base_dist.logits.expand(torch.broadcast_shapes(self.base_dist.logits.shape, value.shape))
+        logits, value = torch.broadcast_tensors(self.base_dist.logits, value)
         # The cross-entropy is formed in place, so that one temporary of the size of the logits suffices, and entry by
         # entry: where a large logit is right, its two terms cancel exactly and not only up to the rounding of a sum.
         cross_entropy = softplus(logits).addcmul_(value, logits, value=-1)
