@@ -62,11 +62,12 @@ def plain_epochs(model: torch.nn.Module, stored: torch.Tensor, batch_size: int):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch-size", type=int, default=None, help="the recipe's own if left out")
+    parser.add_argument("--compile", choices=("never", "always"), default="never", help="whether ours is compiled")
     parser.add_argument("--batches", type=int, default=60, help="batches between two looks at the clock")
     parser.add_argument("--repeats", type=int, default=9, help="how often each of the two is timed")
     options = parser.parse_args()
 
-    config = Config.load("vae", ["training.compile=never"])
+    config = Config.load("vae", [f"training.compile={options.compile}"])
     batch_size = options.batch_size or config.training.batch_size
     parts, contender = assemble(dataset := pixels(), config), assemble(dataset, config)
     stored = torch.from_numpy(dataset.values[: options.batches * batch_size])

@@ -74,7 +74,9 @@ def test_compiling_has_to_pay(monkeypatch):
     assert choose_compile("auto", CPU, "bfloat16", lambda: 100.0).choice == "eager"
     long = choose_compile("auto", CPU, "bfloat16", lambda: 1000.0)
     assert long.choice == "compiled"
-    assert "of the 1000 s that are left would be gained" in long.reason
+    assert "about 250 s of the 1000 s that are left would be gained" in long.reason
+    assert choose_compile("auto", CPU, "float32", lambda: 400.0).choice == "eager"
+    assert choose_compile("auto", CPU, "float32", lambda: 1000.0).choice == "compiled"
 
 
 @pytest.mark.slow
