@@ -29,6 +29,7 @@ NAMES = [
     "iaf-vae",
     "info-vae",
     "iwae",
+    "iwae-2015",
     "kingma-welling-2013",
     "linear-flow-vae",
     "miwae",
@@ -92,7 +93,7 @@ def test_every_recipe_trains(name: str):
 
 def test_what_the_papers_used():
     assert Config.load("beta-vae").objective.settings["beta"] == 4
-    iwae = Config.load("iwae")
+    iwae = Config.load("iwae-2015")
     assert iwae.objective.plain() == {"name": "iwae", "particles": 5}
     assert iwae.model.network.plain() == {"name": "mlp", "hidden": [200, 200], "activation": "tanh"}
     first = Config.load("kingma-welling-2013")
