@@ -16,6 +16,7 @@ from lowerbound.evaluation.disentanglement import (
     mutual_information_gap,
     separated_attribute_predictability,
 )
+from lowerbound.evaluation.gaps import Gaps, gaps
 from lowerbound.evaluation.information import Information, information
 from lowerbound.evaluation.likelihood import BoundEstimate, ImportanceEstimate, bound, importance_sampling
 from lowerbound.evaluation.protocol import evaluate
@@ -28,6 +29,7 @@ __all__ = [
     "BoundEstimate",
     "Diagnostics",
     "Evaluation",
+    "Gaps",
     "ImportanceEstimate",
     "Information",
     "Sandwich",
@@ -39,6 +41,7 @@ __all__ = [
     "diagnostics",
     "evaluate",
     "factor_vae_score",
+    "gaps",
     "importance_sampling",
     "information",
     "mutual_information_gap",
