@@ -64,7 +64,7 @@ def row(recipe: str, run: Run, figures: Evaluation) -> str:
     return (
         f"| `{recipe}` | {figures.nll:.2f} ± {figures.nll_error:.2f} | {figures.negative_elbo:.2f} | "
         f"{figures.effective_sample_size:.0f} | {figures.active_units} of {figures.latent_dim} | "
-        f"{run.metrics()[-1]['epoch']} | {figures.seconds / 60:.1f} | {published} |"
+        f"{run.metrics()[-1]['epoch']} | {published} |"
     )
 
 
@@ -87,8 +87,8 @@ def main() -> None:
         f"--seed {options.seed}` on {os.cpu_count()} cores, PyTorch {torch.__version__.partition('+')[0]}, "
         f"{date.today():%Y-%m-%d}:\n",
         f"| recipe | NLL, K = {options.particles:,} | −ELBO | effective sample size | active units | epochs | "
-        "minutes of evaluation | the paper's NLL |",
-        "|---|---|---|---|---|---|---|---|",
+        "the paper's NLL |",
+        "|---|---|---|---|---|---|---|",
         *(line for _, line in sorted(rows, key=lambda pair: pair[0].nll)),
     ]
     text = PAGE.read_text()

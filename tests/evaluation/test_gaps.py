@@ -19,7 +19,7 @@ X = ORACLE.sample(12)
 
 
 def test_a_bad_encoder_of_the_right_family_has_an_amortization_gap_alone():
-    """The exact posterior is in the family; the amortized bound is KL(q ‖ p(z | x)) below. Five errors of 2,000 draws."""
+    """The exact posterior is in the family; the amortized bound is KL(q ‖ p(z | x)) lower. Five errors of the draws."""
     model = ORACLE.model(spread=1.8, shift=0.5)
     found = gaps(model, X, steps=300, particles=2000)
     exact = ORACLE.log_prob(X)
