@@ -16,8 +16,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -26,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
+from lowerbound.evaluation.batches import fixed
 from lowerbound.models import VAE
 
 Start = Literal["posterior", "prior"]
@@ -123,7 +123,7 @@ def annealed_importance_sampling(
     if len(x) == 0:
         raise ValueError("There are no data to evaluate: x is empty.")
     results, size = [], max(1, _PAIRS // annealing.chains)
-    with _quiet(model, x.device, seed):
+    with fixed(model, x.device, seed), torch.no_grad():
         for start in range(0, len(x), size):
             path = _Path(model, x[start : start + size], annealing)
             log_w, acceptance = path.forward(path.adapted_steps())
@@ -155,7 +155,7 @@ def bidirectional_monte_carlo(
         raise ValueError(f"n must be at least 1, not {n}.")
     device = next(model.parameters()).device
     bounds, size = [], max(1, _PAIRS // annealing.chains)
-    with _quiet(model, device, seed):
+    with fixed(model, device, seed), torch.no_grad():
         z = model.prior().sample(torch.Size((n,)))
         x = model.decode(z).sample()
         for start in range(0, n, size):
@@ -264,20 +264,3 @@ def _log_mean(log_w: Float[Tensor, "K B"]) -> tuple[Float[Tensor, "B"], Float[Te
     chains = len(log_w)
     log_mean = log_w.logsumexp(0) - math.log(chains)
     return log_mean, (log_w - log_mean).exp().std(0) / math.sqrt(chains)
-
-
-@contextmanager
-def _quiet(model: VAE, device: torch.device, seed: int) -> Iterator[None]:
-    """No gradient reaches the model, no dropout, and random numbers of its own."""
-    training = [module for module in model.modules() if module.training]
-    wanted = [p for p in model.parameters() if p.requires_grad]
-    try:
-        model.eval().requires_grad_(False)
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
-            torch.manual_seed(seed)
-            yield
-    finally:
-        for module in training:
-            module.training = True
-        for parameter in wanted:
-            parameter.requires_grad_(True)

@@ -118,6 +118,32 @@ def _evaluating(model: LatentModel, device: torch.device, seed: int) -> Iterator
             module.training = True
 
 
+@contextmanager
+def fixed(model: LatentModel, device: torch.device, seed: int) -> Iterator[None]:
+    """The model as a fixed density, for computations that need a gradient with respect to something else.
+
+    Inside it is in evaluation mode, no gradient reaches its weights, and torch's random numbers are seeded; on leaving,
+    everything is as it was.
+
+    Args:
+        model: The model.
+        device: Where it computes.
+        seed: Of every draw.
+    """
+    training = [module for module in model.modules() if module.training]
+    wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        model.eval().requires_grad_(False)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        for module in training:
+            module.training = True
+        for parameter in wanted:
+            parameter.requires_grad_(True)
+
+
 class _Sizes(TorchFunctionMode):
     """Notes how many bytes each tensor has that is computed."""
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from lowerbound.distributions import kl
+from lowerbound.evaluation.batches import fixed
 from lowerbound.models import VAE
 from lowerbound.nn import Conditional
 
@@ -84,33 +85,23 @@ def gaps(
     encoder = model.encoder
     if not isinstance(encoder, Conditional):
         raise ValueError("The gaps are for an encoder of network and head (nn.Conditional).")
-    training = [module for module in model.modules() if module.training]
-    wanted = [p for p in model.parameters() if p.requires_grad]
-    try:
-        model.eval().requires_grad_(False)
-        with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            features = encoder.network(x).reshape(len(x), *encoder.head.parameter_shape).clone().requires_grad_()
-            if not encoder.head(features).has_rsample:
-                raise ValueError("The gaps are for a posterior with reparameterized draws.")
-            with torch.no_grad():
-                amortized, _ = _figures(model, encoder.head(features), x, particles)
-            optimizer = torch.optim.Adam([features], learning_rate)
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-            for step in range(steps):
-                optimizer.zero_grad()
-                (-_bound(model, encoder.head(features), x, draws).sum()).backward()
-                optimizer.step()
-                schedule.step()
-                if on_progress is not None and (step + 1) % 10 == 0:
-                    on_progress((step + 1) / steps)
-            with torch.no_grad():
-                refined, log_likelihood = _figures(model, encoder.head(features), x, particles)
-    finally:
-        for module in training:
-            module.training = True
-        for parameter in wanted:
-            parameter.requires_grad_(True)
+    with fixed(model, x.device, seed):
+        features = encoder.network(x).reshape(len(x), *encoder.head.parameter_shape).clone().requires_grad_()
+        if not encoder.head(features).has_rsample:
+            raise ValueError("The gaps are for a posterior with reparameterized draws.")
+        with torch.no_grad():
+            amortized, _ = _figures(model, encoder.head(features), x, particles)
+        optimizer = torch.optim.Adam([features], learning_rate)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        for step in range(steps):
+            optimizer.zero_grad()
+            (-_bound(model, encoder.head(features), x, draws).sum()).backward()
+            optimizer.step()
+            schedule.step()
+            if on_progress is not None and (step + 1) % 10 == 0:
+                on_progress((step + 1) / steps)
+        with torch.no_grad():
+            refined, log_likelihood = _figures(model, encoder.head(features), x, particles)
     return Gaps(amortized, refined, log_likelihood)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
 from lowerbound.distributions import DiagonalGaussianMixture
+from lowerbound.evaluation.batches import fixed
 from lowerbound.models import LatentModel
 from lowerbound.objectives.objective import only_latent
 
@@ -50,12 +51,8 @@ def information(model: LatentModel, x: Float[Tensor, "N *event"], *, draws: int 
     """
     if len(x) < 2 or draws < 1:
         raise ValueError(f"At least 2 data and 1 draw are needed, not {len(x)} and {draws}.")
-    training = model.training
-    with torch.random.fork_rng([x.device] if x.device.type == "cuda" else []), torch.inference_mode():
-        torch.manual_seed(seed)
-        model.eval()
+    with fixed(model, x.device, seed), torch.inference_mode():
         latent = only_latent(model.trace(x, draws, pathwise=False), "The mutual information")
-        model.train(training)
         log_q, log_p = latent.log_posterior().double(), latent.log_prior().double()
         log_aggregate = _log_aggregate(latent.posterior, latent.z)
     about, against = (log_q - log_aggregate).mean(0), (log_aggregate - log_p).mean(0)
