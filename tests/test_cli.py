@@ -43,6 +43,13 @@ def test_a_run_gets_a_directory_of_its_own(command, tmp_path, monkeypatch, digit
         assert (tmp_path / "runs" / name / "model.safetensors").exists()
 
 
+def test_a_training_that_cannot_begin_leaves_nothing_behind(command, tmp_path, digits_file):
+    done = command("fit", digits_file, *SETTINGS, "--set", "training.device=cuda:7", "--out", tmp_path / "run")
+    assert done.code == 2
+    assert "set device = cpu" in done.error
+    assert list(tmp_path.glob("run*")) == []
+
+
 def test_evaluate_prints_its_protocol_and_repeats_its_figures(command, small_run, tmp_path):
     calls = [command("evaluate", small_run.directory, "--particles", 7, "-o", tmp_path / f"{i}.json") for i in range(2)]
     assert calls[0].code == 0, calls[0].error

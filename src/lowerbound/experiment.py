@@ -82,7 +82,11 @@ def fit_run(
     whole = str(source) if named else str(Path(source).expanduser().absolute())
     facts = Source.of(dataset, assembly.splits, assembly.preparation, assembly.understood, whole)
     run = Run.create(directory or free_directory(dataset.name, config.recipe), assembly.config, facts)
-    return _train(run, dataset, assembly, watch, began, resume=False)
+    try:
+        return _train(run, dataset, assembly, watch, began, resume=False)
+    except UserError:
+        run.discard_unless_begun()
+        raise
 
 
 def resume_run(

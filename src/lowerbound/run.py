@@ -14,6 +14,7 @@ import dataclasses
 import hashlib
 import json
 import platform
+import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -164,6 +165,11 @@ class Run:
         run = cls(directory, config, source, versions())
         run.write()
         return run
+
+    def discard_unless_begun(self) -> None:
+        """Remove the directory, where the training came to nothing before its first state was saved."""
+        if not self.state.exists() or not any(self.state.iterdir()):
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def write(self) -> None:
         """Write `run.toml`.
