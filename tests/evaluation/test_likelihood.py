@@ -290,7 +290,7 @@ def test_progress_goes_from_the_first_batch_to_one(monkeypatch, binary_model, bi
 
 
 MEMORY = """
-import resource, torch
+import resource, sys, torch
 from lowerbound.evaluation import importance_sampling
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.models import VAE
@@ -304,12 +304,24 @@ model = VAE(
     Conditional(MLP((8,), likelihood.parameter_shape, (64,)), likelihood),
     StandardNormal(8),
 )
-x = torch.zeros(8, 784)
-importance_sampling(model, x[:1], 100)
+first, then, particles = map(int, sys.argv[1:])
+importance_sampling(model, torch.zeros(first, 784), 100 if first == 1 else particles)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-importance_sampling(model, x, 5_000)
+importance_sampling(model, torch.zeros(then, 784), particles)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
+
+
+def growth(first, then, particles):
+    """Bytes that the process grows by between two evaluations of so many data."""
+    command = [sys.executable, "-c", MEMORY, *map(str, (first, then, particles))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout) * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_memory_does_not_grow_with_the_data():
+    """Two hundred data after the first twenty, at K = 1,000: nothing of a batch is left behind when it is done."""
+    assert growth(20, 200, 1_000) < 20e6
 
 
 def test_memory_does_not_grow_with_the_particles():
@@ -317,6 +329,4 @@ def test_memory_does_not_grow_with_the_particles():
 
     The process may grow by the 64 MiB that activations are allowed, and a bit for what the allocator keeps.
     """
-    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
-    unit = 1 if sys.platform == "darwin" else 1024
-    assert int(done.stdout) * unit < 100e6
+    assert growth(1, 8, 5_000) < 100e6

@@ -35,28 +35,7 @@ class IndependentBernoulli(Independent):
     def log_prob(self, value: Float[Tensor, "*sample"]) -> Float[Tensor, "*batch"]:
         """Log-probability in nats of values that are 0 or 1."""
         logits, value = torch.broadcast_tensors(self.base_dist.logits, value)
-        cross_entropy: Tensor = _CrossEntropy.apply(logits, value)  # pyright: ignore[reportAssignmentType]
+        # The cross-entropy is formed in place, so that one temporary of the size of the logits suffices, and entry by
+        # entry: where a large logit is right, its two terms cancel exactly and not only up to the rounding of a sum.
+        cross_entropy = softplus(logits).addcmul_(value, logits, value=-1)
         return cross_entropy.flatten(-len(self.event_shape)).sum(-1).neg()
-
-
-class _CrossEntropy(torch.autograd.Function):
-    """softplus(l) − x l, entry by entry.
-
-    Its two terms cancel exactly where a large logit is right, and one temporary suffices. The derivative is written
-    out, for automatic differentiation takes three passes over the entries where σ(l) − x takes one.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, value: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, value)
-        return softplus(logits).addcmul_(value, logits, value=-1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        logits, value = ctx.saved_tensors
-        (slope,) = gradients
-        of_logits, of_value = ctx.needs_input_grad
-        return (
-            (torch.sigmoid(logits) - value) * slope if of_logits else None,
-            -logits * slope if of_value else None,
-        )
