@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 
 import pytest
@@ -177,8 +178,8 @@ configs = st.builds(
 @given(configs)
 def test_toml_gives_back_every_setting(config: Config):
     again = Config.from_toml(config.to_toml())
-    assert again == config
-    assert again.to_toml() == config.to_toml()
+    # As JSON, for to Python 1, 1.0 and True are the same; the order of settings is not kept.
+    assert json.dumps(again.plain(), sort_keys=True) == json.dumps(config.plain(), sort_keys=True)
 
 
 def test_what_was_written_is_checked_when_it_is_read():
