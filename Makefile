@@ -14,7 +14,7 @@ help:  ## these lines
 demo: $(VENV)/.core  ## fit a model of scikit-learn's digits and show what it learned
 	$(BIN)/lowerbound fit digits
 
-test: $(VENV)/.test  ## every test
+test: $(VENV)/.test  ## every test; those of the explorer's page where Chromium is installed
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.lint  ## style and format

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from lowerbound.assemble import assemble, build_model, choose_likelihood
 from lowerbound.config import Config, ModelSettings
 from lowerbound.data import Dataset
 from lowerbound.errors import UserError
+from lowerbound.models import DRAW
 from lowerbound.parts import Part
 
 
@@ -90,6 +93,8 @@ def test_binarisation_fits_likelihood_and_data():
         ("model.network.hidden=[0]", r"model\.network 'mlp': hidden layers need at least one unit"),
         ("model.network.hidden=many", r"model\.network\.hidden = 'many' does not fit"),
         ("model.prior=normal", r"Unknown model\.prior 'normal'"),
+        ("model.family=gan", r"Unknown model\.family 'gan': there are: draw, vae"),
+        ("model.condition=label", r"model\.condition = label needs labels, and pictures has no labels: leave it out"),
         ("objective=elbow", r"Unknown objective 'elbow': did you mean elbo"),
         ("objective.kl_warmup=2", r"a warm-up longer than the training"),
         ("objective.bta=2", r"Unknown setting of objective 'elbo' 'bta': did you mean beta"),
@@ -140,3 +145,66 @@ def test_an_objective_learns_the_sizes_that_it_asks_for():
     weights = [network.state_dict()["layers.0.weight"] for network in (one, same, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def load_draw(*settings):
+    small = {"steps": 3, "units": 4, "read": 2, "write": "none"}
+    config = Config.load("vae").plain()
+    config["model"]["network"] = {"name": "mlp"}
+    config["model"]["family"] = {"name": "draw", **small}
+    return Config.from_plain(config, "a test").overlaid(settings)
+
+
+def test_a_draw_has_the_sizes_of_its_settings():
+    model = assemble(images(), load_draw("model.latent_dim=2")).model
+    assert isinstance(model, DRAW)
+    assert (model.steps, model.latent_dim, model.code_size) == (3, 2, 6)
+    assert model.reader.attention.size == 2
+    assert model.writer.attention is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("model.posterior=full-gaussian", r"has a posterior of its own: leave model\.posterior = full"),
+        ("model.prior=vamp", r"has a prior of its own"),
+        ("model.network.hidden=[3]", r"has a network of its own"),
+        ("model.family.read=9", r"A window of 9 × 9 filters makes no sense on an image of 7 × 5 pixels"),
+        ("model.family.first_steps=4", r"first_steps = 4 makes no sense for 3 steps"),
+        ("model.family.step=4", r"Unknown setting of model\.family 'draw' 'step': did you mean steps"),
+    ],
+)
+def test_what_a_draw_cannot_be_made_of(setting, message):
+    with pytest.raises(UserError, match=message):
+        assemble(images(), load_draw(setting))
+
+
+def test_a_draw_needs_images():
+    table = Dataset("table", "vector", np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))
+    with pytest.raises(UserError, match=r"A window needs images .* leave the setting read of DRAW at none"):
+        assemble(table, load_draw())
+
+
+@pytest.mark.parametrize("load", [load, load_draw])
+def test_a_conditional_model_is_told_the_label(load):
+    data = replace(images(), labels=np.arange(60) % 3)
+    found = assemble(data, load("model.condition=label", "model.latent_dim=2"))
+    assert found.classes == ("0", "1", "2")
+    assert found.understood.endswith("given its label, one of 3")
+    torch.manual_seed(0)
+    z = torch.randn(1, found.model.embed(torch.zeros(1, 1, 7, 5), context=torch.eye(3)[:1]).shape[1])
+    means = [found.model.decode(z, context=label.unsqueeze(0)).mean for label in torch.eye(3)]
+    assert not torch.allclose(means[0], means[1], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("model.network=conv", r"model\.network = conv cannot be told of labels: choose mlp"),
+        ("model.prior=vamp", r"model\.prior = vamp is made of posteriors, which would need a label each"),
+    ],
+)
+def test_what_a_conditional_model_cannot_be_made_of(setting, message):
+    data = replace(images(), labels=np.arange(60) % 3)
+    with pytest.raises(UserError, match=message):
+        assemble(data, Config.load("vae", ["model.condition=label", setting]))

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load, save
 
 from lowerbound.likelihoods import LIKELIHOODS
-from lowerbound.models import VAE
+from lowerbound.models import VAE, VQVAE
 from lowerbound.nn import DECODERS, ENCODERS, Conditional
 from lowerbound.objectives import OBJECTIVES
 from lowerbound.posteriors import POSTERIORS, check_same_space
@@ -33,6 +33,7 @@ GOALS = {
 SMALL = {"hidden": (6,), "channels": (4, 5), "components": 2, "categories": 3}
 CHOICES = [list(table) for table in (ENCODERS, LIKELIHOODS, POSTERIORS, PRIORS, GOALS)]
 LEARNED = ("gaussian-mixture", "vamp", "flow")
+POINTS, DISCRETE = ("vector-quantized", "deterministic"), ("categorical", "vector-quantized")
 GAUSSIAN = ("diagonal-gaussian", "full-gaussian", "low-rank-gaussian")
 
 
@@ -46,22 +47,30 @@ def assemble(network, likelihood, posterior, prior):
     output = LIKELIHOODS[likelihood](EVENT, **small(LIKELIHOODS[likelihood]))
     encode, decode = ENCODERS[network], DECODERS[network]
     encoder = Conditional(encode(EVENT, head.parameter_shape, **small(encode)), head)
-    decoder = Conditional(decode((LATENTS,), output.parameter_shape, **small(decode)), output)
+    quantized = posterior == "vector-quantized"
+    seen = head.code_shape if quantized else (LATENTS,)
+    decoder = Conditional(decode(seen, output.parameter_shape, **small(decode)), output)
     given = {"encoder": encoder, "examples": lambda n: data(likelihood)[:n]} if prior == "vamp" else {}
     p = PRIORS[prior](LATENTS, **small(PRIORS[prior]), **given)
     check_same_space(head, p)
-    return VAE(encoder, decoder, p)
+    return (VQVAE if quantized else VAE)(encoder, decoder, p)
 
 
 def data(likelihood):
     return observed(likelihood, EVENT, BATCH, torch.Generator().manual_seed(0))
 
 
-def objective(goal):
+def objective(goal, decoder=None):
     name, settings = GOALS[goal]
     given = {"groups": 2, "particles_per_group": 3, "particles": 3, "latent_dim": LATENTS, "data_size": 100}
+    given["decoder"] = decoder
     known = signature(OBJECTIVES[name]).parameters
     return OBJECTIVES[name](**{key: value for key, value in given.items() if key in known}, **settings)
+
+
+def figure(trace):
+    """The importance weights; where a point has none, the likelihood."""
+    return trace.log_weight() if trace.has_bound else trace.log_likelihood()
 
 
 def refusal(network, likelihood, posterior, prior, goal):
@@ -69,8 +78,20 @@ def refusal(network, likelihood, posterior, prior, goal):
     theirs = getattr(PRIORS[prior], "space", None)
     if isinstance(theirs, str) and theirs != POSTERIORS[posterior].space:
         return "choose model.posterior and model.prior over the same space"
-    if posterior == "categorical" and objective(goal).pathwise:
+    if prior == "vamp" and posterior in POINTS:
+        return "mixes posteriors that have a spread"
+    if posterior in DISCRETE and objective(goal).pathwise:
         return "cannot be reparameterized"
+    if goal.startswith("rae") and posterior != "deterministic":
+        return "are for the posterior deterministic"
+    if goal == "vq-vae" and posterior != "vector-quantized":
+        return "is for the posterior vector-quantized"
+    if posterior == "vector-quantized" and goal != "vq-vae":
+        return "is trained by the objective vq-vae"
+    if posterior == "deterministic" and not goal.startswith("rae"):
+        return "a point without a density|take a Gaussian posterior"
+    if goal.startswith("rae") and prior in LEARNED:
+        return "does not train a prior"
     if goal == "dip-vae" and posterior not in GAUSSIAN:
         return "take a Gaussian posterior"
     if goal == "beta-tc-vae" and posterior not in (*GAUSSIAN, "householder"):
@@ -114,7 +135,8 @@ def impossible():
 @pytest.mark.parametrize(("network", "likelihood", "posterior", "prior", "goal"), covering())
 def test_every_pair_of_choices_trains_and_is_saved(network, likelihood, posterior, prior, goal):
     torch.manual_seed(0)
-    model, x, goal = assemble(network, likelihood, posterior, prior), data(likelihood), objective(goal)
+    model, x = assemble(network, likelihood, posterior, prior), data(likelihood)
+    goal = objective(goal, model.decoder)
     parameters = [*model.parameters(), *(goal.network.parameters() if goal.network else ())]
     optimizer = torch.optim.Adam(parameters, 1e-3)
 
@@ -133,16 +155,20 @@ def test_every_pair_of_choices_trains_and_is_saved(network, likelihood, posterio
     other = assemble(network, likelihood, posterior, prior)
     other.load_state_dict(load(save(model.state_dict())))
     torch.manual_seed(1)
-    ours = model.trace(x, PARTICLES, pathwise=False).log_weight()
+    ours = figure(model.trace(x, PARTICLES, pathwise=False))
     torch.manual_seed(1)
-    assert torch.equal(ours, other.trace(x, PARTICLES, pathwise=False).log_weight())
+    assert torch.equal(ours, figure(other.trace(x, PARTICLES, pathwise=False)))
 
 
 @pytest.mark.parametrize(("network", "likelihood", "posterior", "prior", "goal", "words"), impossible())
 def test_what_is_not_possible_is_refused_in_one_sentence(network, likelihood, posterior, prior, goal, words):
-    goal, x = objective(goal), data(likelihood)
+    def loss():
+        model = assemble(network, likelihood, posterior, prior)
+        reduce = objective(goal, model.decoder)
+        return reduce(model.trace(data(likelihood), reduce.particles, pathwise=reduce.pathwise), torch.tensor(1.0))
+
     with pytest.raises(ValueError, match=words) as error:
-        goal(assemble(network, likelihood, posterior, prior).trace(x, goal.particles), torch.tensor(1.0))
+        loss()
     assert "\n" not in str(error.value)
     assert len(str(error.value).rstrip(".").split(". ")) == 1
 

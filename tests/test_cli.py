@@ -14,7 +14,10 @@ from PIL import Image
 from conftest import EPOCHS, SMALL
 
 SETTINGS = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
-PICTURES = {"learning_curves", "samples", "reconstructions", "latent_space", "manifold"}
+PICTURES = {
+    "samples", "reconstructions", "learning_curves", "latent_space", "manifold", "traversals", "interpolation",
+    "kl_per_latent", "prior_and_posterior",
+}  # fmt: skip
 
 
 def test_fit_ends_with_the_figures_and_where_everything_lies(command, tmp_path, digits_file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,6 +51,21 @@ def test_the_evaluation_of_a_fit_is_that_of_the_run(small_run):
     assert (again.nll, again.negative_elbo, again.protocol) == (written.nll, written.negative_elbo, written.protocol)
 
 
+def test_a_run_keeps_the_evaluation_that_rests_on_more(small_run, tmp_path):
+    """Of its own test data only; what has fewer importance samples or rows takes the place of nothing."""
+    shutil.copytree(small_run.directory, tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    first = run.evaluation()
+    for options in ({"particles": 19}, {"particles": 90, "examples": 30}, {"particles": 90, "rows": "train"}):
+        evaluate_run(run, **options)
+        assert run.evaluation() == first
+    better = evaluate_run(run, particles=21)
+    assert run.evaluation() == better
+    run.save_evaluation(None)
+    assert run.evaluation() is None
+    assert evaluate_run(run, particles=2) == run.evaluation()
+
+
 def test_splits_are_disjoint_and_the_same_every_time(small_run):
     dataset = open_source(small_run)
     splits = splits_of(dataset, small_run.config)
@@ -82,7 +98,7 @@ def test_no_test_rows_no_figures(tmp_path, digits_file):
     outcome = fit_run(digits_file, Config.load("vae", {**SMALL, "data.test": 0}), tmp_path / "run")
     assert outcome.evaluation is None
     assert not (tmp_path / "run" / "evaluation.json").exists()
-    assert len(outcome.pictures) == 5
+    assert len(outcome.pictures) == 9
 
 
 def test_the_watch_hears_everything_in_order(tmp_path, digits_file):

@@ -38,7 +38,7 @@ def test_parquet_has_a_column_for_each_dimension(tmp_path):
         ("codes.png", ARRAYS, r"is no picture, write it to \.npz or \.parquet"),
         ("none/codes.npz", ARRAYS, r"Cannot write .*codes\.npz \(No such file or directory\)"),
         ("folder.npz", ARRAYS, "is a directory"),
-        ("codes.gif", ARRAYS + PICTURES, r"must end in \.npz or \.parquet or \.png"),
+        ("codes.bmp", ARRAYS + PICTURES, r"must end in \.npz or \.parquet or \.png"),
     ],
 )
 def test_places_that_are_refused(tmp_path, name, endings, message):

@@ -11,17 +11,23 @@ from lowerbound.errors import UserError
 from lowerbound.posteriors import (
     POSTERIORS,
     Categorical,
+    Deterministic,
     DiagonalGaussian,
     FlowPosterior,
     FullGaussian,
     Householder,
     LowRankGaussian,
     RelaxedCategorical,
+    VectorQuantized,
     VonMisesFisher,
     check_same_space,
 )
 from lowerbound.posteriors.sphere import CONCENTRATION_BOUNDS
-from lowerbound.priors import StandardNormal, UniformSphere
+from lowerbound.priors import AutoregressiveCategorical, StandardNormal, UniformCategorical, UniformSphere
+
+# Those that are a single point; their distributions have tests of their own.
+POINTS = [name for name, head in POSTERIORS.items() if not getattr(head, "spreads", True)]
+SPREAD = [name for name in POSTERIORS if name not in POINTS]
 
 
 def test_features_are_mean_and_log_variance():
@@ -41,7 +47,7 @@ def test_log_variance_is_bounded_and_untouched_within():
     torch.testing.assert_close(q.stddev[:, 0], torch.exp(0.5 * inside))
 
 
-@pytest.mark.parametrize("name", [name for name in POSTERIORS if name not in ("flow", "relaxed-categorical")])
+@pytest.mark.parametrize("name", [name for name in SPREAD if name not in ("flow", "relaxed-categorical")])
 def test_draws_follow_mean_and_variance(name):
     """40,000 draws, 5 standard errors, seed 0. Flows and relaxations know no moments: their densities are tested."""
     torch.manual_seed(0)
@@ -54,7 +60,7 @@ def test_draws_follow_mean_and_variance(name):
     assert ((square.mean(0) - q.variance).abs() < 5 * square.std(0) / 200).all()
 
 
-@pytest.mark.parametrize("name", [name for name in POSTERIORS if name != "categorical"])
+@pytest.mark.parametrize("name", [name for name in SPREAD if name != "categorical"])
 def test_gradients_reach_every_feature_through_the_draws(name):
     torch.manual_seed(0)
     head = POSTERIORS[name](3)
@@ -77,7 +83,22 @@ def test_low_rank_gaussian_s_covariance():
     torch.testing.assert_close(q.covariance_matrix, u.outer(u) + torch.diag(torch.exp(torch.tensor([3.0, 4.0, 5.0]))))
 
 
-@pytest.mark.parametrize("name", POSTERIORS)
+def test_a_single_point_is_what_the_features_say():
+    """The point itself; or the code of a codebook nearest to it, of each group."""
+    assert POINTS == ["vector-quantized", "deterministic"]
+    features = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(Deterministic(3)(features).rsample(), features)
+    head = VectorQuantized(6, categories=3, code_dim=2)
+    assert (head.groups, head.code_shape, head.parameter_shape) == ((2, 3), (2, 2), (2, 2))
+    # Off by less than half of the way to the next code.
+    codes = torch.tensor([[0.0, 0.0], [0.0, 3.0], [5.0, 0.0]])
+    head.codebook.codes.copy_(codes)
+    z = head(codes[torch.tensor([[2, 0], [1, 1]])] + 1.0).sample()
+    assert torch.equal(z.unflatten(-1, (2, 3)).argmax(-1), torch.tensor([[2, 0], [1, 1]]))
+    assert torch.equal(head.codebook(z), codes[torch.tensor([[2, 0], [1, 1]])])
+
+
+@pytest.mark.parametrize("name", SPREAD)
 def test_extreme_features_stay_finite(name):
     """Density and its gradient, at the posterior's own draws.
 
@@ -135,6 +156,9 @@ def test_dimension_must_be_positive(name):
         (lambda: Categorical(6, categories=4), "latent_dim = 6 must be a multiple of categories = 4"),
         (lambda: RelaxedCategorical(6, categories=1), "at least 2 categories"),
         (lambda: RelaxedCategorical(6, temperature=0.0), "temperature must be a positive number"),
+        (lambda: VectorQuantized(6, categories=4), "latent_dim = 6 must be a multiple of categories = 4"),
+        (lambda: VectorQuantized(6, code_dim=0), "code_dim must be at least 1"),
+        (lambda: VectorQuantized(6, decay=1.0), "decay must be at least 0 and below 1, it is 1.0"),
     ],
 )
 def test_settings_out_of_range_are_refused(make, words):
@@ -147,3 +171,12 @@ def test_a_prior_over_another_space_is_refused_in_words():
         check_same_space(VonMisesFisher(3), StandardNormal(3))
     check_same_space(VonMisesFisher(3), UniformSphere(3))
     check_same_space(nn.Identity(), UniformSphere(3))
+
+
+def test_a_prior_over_other_groups_is_refused_in_words():
+    for head in (Categorical(12, categories=3), VectorQuantized(12, categories=3)):
+        for prior in (AutoregressiveCategorical, UniformCategorical):
+            check_same_space(head, prior(12, categories=3))
+            words = "makes 4 choices of 3 categories, and the prior 3 of 4: set model.posterior.categories and"
+            with pytest.raises(UserError, match=words):
+                check_same_space(head, prior(12, categories=4))

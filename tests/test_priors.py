@@ -2,16 +2,21 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
+from lowerbound.data import Identity
+from lowerbound.errors import UserError
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.models import VAE
 from lowerbound.nn import MLP, Conditional
-from lowerbound.posteriors import POSTERIORS, DiagonalGaussian, VonMisesFisher
+from lowerbound.posteriors import POSTERIORS, Deterministic, DiagonalGaussian, VectorQuantized, VonMisesFisher
 from lowerbound.priors import (
     PRIORS,
+    AutoregressiveCategorical,
+    ExPostMixture,
     FlowPrior,
     GaussianMixture,
     StandardNormal,
@@ -20,6 +25,7 @@ from lowerbound.priors import (
     UniformSphere,
     VampPrior,
 )
+from lowerbound.trained import Trained
 
 
 def encoder(head, inputs=5):
@@ -113,6 +119,69 @@ def test_a_flow_learns_a_density_that_is_not_gaussian(settings):
     assert -loss > best + 0.1
 
 
+def clusters(n=3_000):
+    """Codes from two Gaussians with correlated entries, a third of them from the first; their weights and moments."""
+    g = np.random.default_rng(0)
+    first = g.random(n) < 1 / 3
+    factor = np.array([[1.0, 0.0], [0.8, 0.3]])
+    codes = g.normal(size=(n, 2)) @ factor.T
+    return np.where(first[:, None], codes - 5, 0.5 * codes + 5).astype(np.float32), first
+
+
+def test_a_mixture_fitted_afterwards_finds_the_clusters():
+    """Weights, means and covariances of each cluster's own codes to 1e-3, and a density that is their mixture."""
+    codes, first = clusters()
+    prior = ExPostMixture(2, components=2)
+    prior.fit(codes, seed=0)
+    order = prior.loc[:, 0].argsort()
+    for component, mine in zip(order, (first, ~first), strict=True):
+        here = codes[mine].astype(np.float64)
+        assert prior.logits.softmax(0)[component].item() == pytest.approx(mine.mean(), abs=1e-3)
+        np.testing.assert_allclose(prior.loc[component], here.mean(0), atol=1e-3)
+        factor = prior.scale_tril[component].numpy()
+        np.testing.assert_allclose(factor @ factor.T, np.cov(here.T, bias=True), atol=1e-3)
+    z = torch.from_numpy(codes[:50])
+    each = torch.distributions.MultivariateNormal(prior.loc, scale_tril=prior.scale_tril).log_prob(z.unsqueeze(1))
+    torch.testing.assert_close(prior().log_prob(z), (prior.logits.log_softmax(0) + each).logsumexp(-1))
+
+
+def test_a_mixture_fitted_afterwards_is_saved_and_begins_as_a_standard_normal():
+    prior, z = ExPostMixture(2, components=3), torch.randn(5, 2, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(prior().log_prob(z), StandardNormal(2)().log_prob(z))
+    prior.fit(clusters(100)[0], seed=1)
+    again, twin = ExPostMixture(2, components=3), ExPostMixture(2, components=3)
+    again.load_state_dict(prior.state_dict())
+    twin.fit(clusters(100)[0], seed=1)
+    for other in (again, twin):
+        assert torch.equal(other().log_prob(z), prior().log_prob(z))
+    assert list(prior.parameters()) == []
+
+
+def test_a_mixture_that_cannot_be_fitted_is_refused_in_words():
+    with pytest.raises(UserError, match=r"model\.prior\.components = 4 cannot be fitted to 3 codes: ask for fewer"):
+        ExPostMixture(2, components=4).fit(np.zeros((3, 2), np.float32), 0)
+    with pytest.raises(UserError, match=r"codes are not finite, .*: lower the learning rate"):
+        ExPostMixture(2, components=1).fit(np.full((3, 2), np.nan, np.float32), 0)
+
+
+@pytest.mark.parametrize("head", [Deterministic, DiagonalGaussian])
+def test_a_trained_model_is_completed_with_a_density_of_its_codes(head):
+    """One component has the mean of q(z | x) over the data, within 5 standard errors; the generator is left alone."""
+    torch.manual_seed(0)
+    q, prior = encoder(head(2)), ExPostMixture(2, components=1)
+    decoder = Conditional(MLP((2,), (1, 5), hidden=(6,)), Bernoulli((5,)))
+    trained, x = Trained(VAE(q, decoder, prior), Identity(), (5,)), torch.rand(400, 5)
+    before = torch.get_rng_state()
+    trained.complete(x.numpy(), seed=3)
+    assert torch.equal(torch.get_rng_state(), before)
+    codes = q(x).mean.detach()
+    error = prior.scale_tril[0].diagonal() / 20 if head is DiagonalGaussian else 1e-5
+    assert ((prior.loc[0] - codes.mean(0)).abs() < 5 * error).all()
+    fitted = prior.loc.clone()
+    trained.complete(x.numpy(), seed=3)
+    assert torch.equal(prior.loc, fitted)
+
+
 @pytest.mark.parametrize("name", PRIORS)
 def test_draws_and_density_have_the_prior_s_shape(name):
     torch.manual_seed(0)
@@ -158,6 +227,11 @@ def test_dimension_must_be_positive(name):
         (lambda: vamp(DiagonalGaussian(2), components=0), "components must be at least 1"),
         (lambda: UniformSphere(1), "latent_dim to be at least 2"),
         (lambda: UniformCategorical(5, categories=2), "multiple of categories"),
+        (lambda: vamp(Deterministic(2)), "mixes posteriors that have a spread"),
+        (lambda: vamp(VectorQuantized(2)), "mixes posteriors that have a spread"),
+        (lambda: AutoregressiveCategorical(5, categories=2), "multiple of categories"),
+        (lambda: AutoregressiveCategorical(4, categories=2, hidden=(0,)), "hidden must be at least 1"),
+        (lambda: ExPostMixture(2, components=0), "components must be at least 1"),
         (lambda: UniformRelaxedCategorical(4, temperature=-1.0), "temperature must be a positive number"),
     ],
 )

@@ -15,12 +15,12 @@ from torch import Tensor
 from lowerbound.config import Config, ModelSettings
 from lowerbound.data import Dataset, Preparation, Splits, preparation_for, recommend_likelihood, scale_of, split
 from lowerbound.errors import UserError
-from lowerbound.likelihoods import LIKELIHOODS
-from lowerbound.models import VAE
+from lowerbound.likelihoods import LIKELIHOODS, Likelihood
+from lowerbound.models import DRAW, VAE, VQVAE, LatentModel
 from lowerbound.nn import DECODERS, ENCODERS, Centre, Conditional
 from lowerbound.objectives import OBJECTIVES, Objective
 from lowerbound.parts import Part, build, lookup
-from lowerbound.posteriors import POSTERIORS, check_same_space
+from lowerbound.posteriors import POSTERIORS, VectorQuantized, check_same_space
 from lowerbound.priors import PRIORS
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ class Assembly(NamedTuple):
     splits: Splits
     preparation: Preparation
     """From stored values to what the model sees; for static binarisation the values that `stored` gives are fixed."""
-    model: VAE
+    model: LatentModel
     objective: Objective
+    classes: tuple[str, ...]
+    """Of a conditional model, what each entry of its context stands for."""
     understood: str
     """What the data is, which likelihood it has, and why, in one line."""
 
@@ -70,15 +72,39 @@ def assemble(dataset: Dataset, config: Config) -> Assembly:
         rows = np.random.default_rng(config.seed).choice(splits.train, n, replace=False)
         return preparation.expected(torch.from_numpy(dataset.values[rows])).float()
 
-    model = build_model(config.model, mean, examples, seed=config.seed)
+    classes = classes_for(dataset, config)
+    model = build_model(config.model, mean, examples, seed=config.seed, context_dim=len(classes))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         latents, data_size = config.model.latent_dim, len(splits.train)
-        objective = build(config.objective, OBJECTIVES, "objective", latent_dim=latents, data_size=data_size)
+        objective = build(
+            config.objective,
+            OBJECTIVES,
+            "objective",
+            latent_dim=latents,
+            data_size=data_size,
+            decoder=model.decoder,
+        )
     words = likelihood.name.replace("-", " ")
     drawn = {"none": "", "dynamic": " with dynamic binarisation", "static": " with static binarisation"}[binarisation]
     understood = f"{dataset.describe()}; likelihood {words}{drawn}, {reason}"
-    return Assembly(config, splits, preparation, model, objective, understood)
+    if classes:
+        understood += f"; given its label, one of {len(classes)}"
+    return Assembly(config, splits, preparation, model, objective, classes, understood)
+
+
+def classes_for(dataset: Dataset, config: Config) -> tuple[str, ...]:
+    """The classes that a conditional model is told of; none for any other.
+
+    Raises:
+        UserError: The data has no labels, or all the same.
+    """
+    if config.model.condition == "none":
+        return ()
+    if len(dataset.classes) < 2:
+        there = "labels of one class only" if dataset.classes else "no labels"
+        raise UserError(f"model.condition = label needs labels, and {dataset.name} has {there}: leave it out.")
+    return dataset.classes
 
 
 def split_seed(config: Config) -> int:
@@ -144,7 +170,8 @@ def build_model(
     examples: Callable[[int], Tensor] | None = None,
     *,
     seed: int,
-) -> VAE:
+    context_dim: int = 0,
+) -> LatentModel:
     """The model that the settings describe, whose p(x | z) starts at the mean of the data.
 
     The caller's random numbers are left as they were.
@@ -155,21 +182,95 @@ def build_model(
         examples: From n to n training data as the model sees them [n, *event], for a prior that begins with some; None:
             the mean takes their place.
         seed: Of the weights.
+        context_dim: Entries of the covariate of a conditional model; 0: there is none.
 
     Raises:
         UserError: An unknown part, or a setting that does not fit, with its full name.
     """
-    latents = settings.latent_dim
+    _check_unused(settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        posterior = build(settings.posterior, POSTERIORS, "model.posterior", latents)
         likelihood = build(settings.likelihood, LIKELIHOODS, "model.likelihood", tuple(mean.shape))
-        encoder = build(settings.network, ENCODERS, "model.network", tuple(mean.shape), posterior.parameter_shape)
-        decoder = build(settings.network, DECODERS, "model.network", (latents,), likelihood.parameter_shape)
-        q = Conditional(Centre(mean, encoder), cast("Head", posterior))
-        examples = examples or (lambda n: mean.expand(n, *mean.shape))
-        prior = build(settings.prior, PRIORS, "model.prior", latents, encoder=q, examples=examples)
+        return build(
+            settings.family,
+            FAMILIES,
+            "model.family",
+            likelihood,
+            latent_dim=settings.latent_dim,
+            mean=mean,
+            settings=settings,
+            examples=examples or (lambda n: mean.expand(n, *mean.shape)),
+            context_dim=context_dim,
+        )
+
+
+def _check_unused(settings: ModelSettings) -> None:
+    """Refuse parts that a family has of its own.
+
+    Raises:
+        UserError: One was chosen all the same.
+    """
+    lookup(settings.family, FAMILIES, "model.family")
+    if settings.family.name != "vae":
+        for name in ("network", "posterior", "prior"):
+            chosen = getattr(settings, name)
+            if chosen != getattr(ModelSettings(), name):
+                raise UserError(
+                    f"model.family = {settings.family.name} has a {name} of its own: leave model.{name} = "
+                    f"{chosen.name} out, or begin with a recipe of that family."
+                )
+
+
+def _check_conditional(settings: ModelSettings) -> None:
+    """Refuse parts that cannot be told of a covariate.
+
+    Raises:
+        UserError: One was chosen.
+    """
+    if "context_dim" not in inspect.signature(lookup(settings.network, ENCODERS, "model.network")).parameters:
+        raise UserError(
+            f"model.network = {settings.network.name} cannot be told of labels: choose mlp, or leave model.condition "
+            "out."
+        )
+    if "encoder" in inspect.signature(lookup(settings.prior, PRIORS, "model.prior")).parameters:
+        raise UserError(
+            f"model.prior = {settings.prior.name} is made of posteriors, which would need a label each: choose another "
+            "prior, or leave model.condition out."
+        )
+
+
+def _vae(
+    likelihood: Likelihood,
+    latent_dim: int,
+    mean: Float[Tensor, "*event"],
+    settings: ModelSettings,
+    examples: Callable[[int], Tensor],
+    context_dim: int,
+) -> VAE:
+    """A variational autoencoder of the parts that the settings name."""
+    if context_dim:
+        _check_conditional(settings)
+    posterior = build(settings.posterior, POSTERIORS, "model.posterior", latent_dim)
+    encoder = build(
+        settings.network,
+        ENCODERS,
+        "model.network",
+        tuple(mean.shape),
+        posterior.parameter_shape,
+        context_dim=context_dim,
+    )
+    quantized = isinstance(posterior, VectorQuantized)
+    seen = posterior.code_shape if quantized else (latent_dim,)
+    decoder = build(
+        settings.network, DECODERS, "model.network", seen, likelihood.parameter_shape, context_dim=context_dim
+    )
+    q = Conditional(Centre(mean, encoder), cast("Head", posterior))
+    prior = build(settings.prior, PRIORS, "model.prior", latent_dim, encoder=q, examples=examples)
     check_same_space(posterior, prior)
     p_of_x = Conditional(decoder, likelihood)
     p_of_x.initialise_output(likelihood.initial_parameters(mean))
-    return VAE(q, p_of_x, prior)
+    return (VQVAE if quantized else VAE)(q, p_of_x, prior, context_dim=context_dim)
+
+
+FAMILIES: dict[str, Callable[..., LatentModel]] = {"vae": _vae, "draw": DRAW}
+"""How a model of each family is made, by the name in the configuration."""

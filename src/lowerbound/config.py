@@ -55,9 +55,12 @@ class DataSettings:
 class ModelSettings:
     """Which distributions the model is made of."""
 
-    family: Literal["vae"] = "vae"
+    family: Part = Part("vae")
+    """vae: of a network, a posterior and a prior; draw: with networks, posterior and prior of its own."""
+    condition: Literal["none", "label"] = "none"
+    """label: of a conditional model, p(x | z, c), where c is the label of each datum."""
     latent_dim: Annotated[int, Field(ge=1, le=10_000)] = 50
-    """Dimension of z."""
+    """Dimension of z; of DRAW, in each step."""
     network: Part = Part("mlp")
     """Of the encoder; the decoder is its mirror image."""
     posterior: Part = Part("diagonal-gaussian")

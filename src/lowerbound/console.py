@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from lowerbound.evaluation import Evaluation
+    from lowerbound.evaluation import DistortionAlone, Evaluation
     from lowerbound.experiment import Outcome, Watch
     from lowerbound.run import Run
     from lowerbound.training import EpochRecord
@@ -89,9 +90,11 @@ class FitDisplay:
         self._task = self._bar.add_task("Training  ", total=1.0, note="")
 
     def _epoch(self, record: EpochRecord) -> None:
-        bound = f"−ELBO {record.distortion + record.rate:.2f}"
+        certain = record.rate == math.inf  # a deterministic encoder has no bound
+        bound = f"distortion {record.distortion:.2f}" if certain else f"−ELBO {record.distortion + record.rate:.2f}"
         if record.validation_distortion is not None and record.validation_rate is not None:
-            bound += f", validation {record.validation_distortion + record.validation_rate:.2f}"
+            rate = 0.0 if certain else record.validation_rate
+            bound += f", validation {record.validation_distortion + rate:.2f}"
         if self._task is not None:
             self._bar.update(self._task, note=f"epoch {record.epoch}: {bound}")
         if not out.is_terminal and self._share >= self._last_line + _LINE_SHARE:
@@ -140,9 +143,10 @@ def print_outcome(outcome: Outcome) -> None:
     out.print(f"Time      {_duration(outcome.seconds)} in all")
     out.print(f"Run       {run.directory}")
     out.print(f"Pictures  {run.figures}: {', '.join(path.stem.replace('_', ' ') for path in outcome.pictures)}")
+    out.print(f"Report    {outcome.report}")
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
+def print_evaluation(evaluation: Evaluation | DistortionAlone) -> None:
     """The figures, one a line."""
     for line in evaluation.summary():
         name, colon, rest = line.partition(": ")

@@ -117,6 +117,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         )
         if result.stopped == "interrupted":
             raise KeyboardInterrupt
+        trained.complete(dataset.values[rows.train], seed)
         self.trained_, self.config_, self.understood_ = trained, assembly.config, assembly.understood
         self.history_, self.n_iter_ = tuple(history), result.epochs
         return self

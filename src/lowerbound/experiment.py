@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from lowerbound.assemble import Assembly, assemble, split_seed
 from lowerbound.config import Config, DataSettings
 from lowerbound.data import Dataset, Preparation, Splits, datasets, on_scale, open_data, restored, split
 from lowerbound.errors import UserError
-from lowerbound.evaluation import Evaluation
-from lowerbound.files import write_text
-from lowerbound.illustrate import illustrate
+from lowerbound.evaluation import DistortionAlone, Evaluation
+from lowerbound.illustrate import Subject, save_pictures, suited
+from lowerbound.report import write_report
 from lowerbound.run import Run, Source
 from lowerbound.trained import Trained
 from lowerbound.training import EpochRecord, Result, fit
+
+logger = logging.getLogger(__name__)
 
 RowsOf = Literal["train", "validation", "test"]
 
@@ -51,9 +54,11 @@ class Outcome(NamedTuple):
 
     run: Run
     result: Result
-    evaluation: Evaluation | None
+    evaluation: Evaluation | DistortionAlone | None
     """None where the training was interrupted, or no test data was left out."""
     pictures: tuple[Path, ...]
+    report: Path | None
+    """None where the training was interrupted."""
     seconds: float
     """By the clock: reading, training, evaluation and pictures."""
 
@@ -77,10 +82,12 @@ def fit_run(
     dataset = open_with(source, config.data)
     assembly = assemble(dataset, config)
     _tell(watch, assembly, dataset)
+    if assembly.classes:
+        dataset = dataset.numbered(assembly.classes)
     # A name stays a name; a path is to be found again from another working directory.
     named = isinstance(source, str) and source in {one.name for one in datasets()}
     whole = str(source) if named else str(Path(source).expanduser().absolute())
-    facts = Source.of(dataset, assembly.splits, assembly.preparation, assembly.understood, whole)
+    facts = Source.of(dataset, assembly, whole)
     run = Run.create(directory or free_directory(dataset.name, config.recipe), assembly.config, facts)
     try:
         return _train(run, dataset, assembly, watch, began, resume=False)
@@ -131,8 +138,10 @@ def evaluate_run(
     examples: int | None = None,
     seed: int | None = None,
     on_progress: Callable[[float], None] | None = None,
-) -> Evaluation:
+) -> Evaluation | DistortionAlone:
     """Compute every figure of a run's model.
+
+    Those of its own test data are kept in the run, unless better ones are there: of more data, or importance samples.
 
     Args:
         run: The run.
@@ -149,11 +158,26 @@ def evaluate_run(
     trained = run.load(best_device())
     if source is None:
         dataset = open_source(run)
-        stored, what = dataset.values[getattr(splits_of(dataset, run.config), rows)], f"{rows} rows of {dataset.name}"
+        which, what = getattr(splits_of(dataset, run.config), rows), f"{rows} rows of {dataset.name}"
     else:
         dataset = open_for(run, source, trained.preparation)
-        stored, what = dataset.values, f"rows of {dataset.name}"
-    return _evaluate(run, trained, stored, what, particles, examples, seed, on_progress)
+        which, what = np.arange(len(dataset)), f"rows of {dataset.name}"
+    found = _evaluate(run, trained, dataset, which, what, particles, examples, seed, on_progress)
+    if source is None and rows == "test" and not _is_rougher(found, run.evaluation()):
+        try:
+            run.save_evaluation(found)
+        except UserError as error:  # a run that can only be read can be evaluated all the same
+            logger.warning("the figures are not kept in the run: %s", error)
+    return found
+
+
+def subject_of(run: Run) -> Subject:
+    """What the figures of a run are drawn from: its model, and the data that it has not learned from.
+
+    Raises:
+        UserError: There is no model yet, or the data is not where or what it was.
+    """
+    return _subject(run, run.load(best_device()), open_source(run))
 
 
 def open_with(source: str | Path, settings: DataSettings) -> Dataset:
@@ -178,7 +202,7 @@ def open_source(run: Run) -> Dataset:
             f"{run.source.source} is not the data that the run {run.directory} began with, its values differ: put the "
             "old data back, or begin a new run."
         )
-    return dataset
+    return dataset.numbered(run.source.classes) if run.source.classes else dataset
 
 
 def open_for(run: Run, source: str | Path, preparation: Preparation) -> Dataset:
@@ -190,7 +214,7 @@ def open_for(run: Run, source: str | Path, preparation: Preparation) -> Dataset:
     dataset = open_with(source, run.config.data)
     run.source.check(dataset)
     preparation.check(dataset)
-    return dataset
+    return dataset.numbered(run.source.classes) if run.source.classes else dataset
 
 
 def splits_of(dataset: Dataset, config: Config) -> Splits:
@@ -224,6 +248,10 @@ def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: 
     trained = Trained(assembly.model, preparation, dataset.shape)
     validation = trained.observe(dataset.values[splits.validation], seed) if len(splits.validation) else None
     stored, prepare = _as_trained(dataset.values[splits.train], trained, config)
+
+    def contexts(rows: np.ndarray) -> Tensor | None:
+        return trained.context(dataset.labels[rows]) if dataset.labels is not None else None
+
     watch.begun(run)
 
     def on_epoch(record: EpochRecord) -> None:
@@ -238,29 +266,50 @@ def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: 
         config.training,
         seed=config.seed,
         prepare=prepare,
+        context=contexts(splits.train),
+        validation_context=contexts(splits.validation),
         state_dir=run.state,
         resume=resume,
         on_epoch=on_epoch,
         on_progress=watch.progress,
     )
+    if result.stopped != "interrupted":
+        labels = None if dataset.labels is None else dataset.labels[splits.train]
+        trained.complete(dataset.values[splits.train], config.seed, labels)
     run.save(trained)
     if result.stopped == "interrupted":
-        return Outcome(run, result, None, (), time.perf_counter() - began)
+        run.save_evaluation(None)  # of a training that this one continues
+        return Outcome(run, result, None, (), None, time.perf_counter() - began)
     evaluation = None
     if len(splits.test) >= 2:
         evaluation = _evaluate(
             run,
             trained,
-            dataset.values[splits.test],
+            dataset,
+            splits.test,
             f"test rows of {dataset.name}",
             config.evaluation.particles,
             config.evaluation.examples,
             None,
             watch.evaluating,
         )
-        write_text(run.path("evaluation.json"), evaluation.to_json())
-    pictures = illustrate(run, trained, dataset, splits.test if len(splits.test) else splits.train)
-    return Outcome(run, result, evaluation, pictures, time.perf_counter() - began)
+    run.save_evaluation(evaluation)
+    subject = _subject(run, trained, dataset)
+    drawn = dict(suited(subject))
+    pictures, report = save_pictures(run, drawn), write_report(subject, drawn)
+    return Outcome(run, result, evaluation, pictures, report, time.perf_counter() - began)
+
+
+def _subject(run: Run, trained: Trained, dataset: Dataset) -> Subject:
+    splits = splits_of(dataset, run.config)
+    return Subject(run, trained, dataset, splits.test if len(splits.test) else splits.train)
+
+
+def _is_rougher(one: Evaluation | DistortionAlone, other: Evaluation | DistortionAlone | None) -> bool:
+    """Whether another evaluation rests on more than this one."""
+    if not (isinstance(one, Evaluation) and isinstance(other, Evaluation)):
+        return False
+    return one.particles < other.particles or one.nll_examples < other.nll_examples
 
 
 def _as_trained(stored: np.ndarray, trained: Trained, config: Config) -> tuple[Tensor, Preparation]:
@@ -277,17 +326,19 @@ def _as_trained(stored: np.ndarray, trained: Trained, config: Config) -> tuple[T
 def _evaluate(
     run: Run,
     trained: Trained,
-    stored: np.ndarray,
+    dataset: Dataset,
+    rows: np.ndarray,
     what: str,
     particles: int,
     examples: int | None,
     seed: int | None,
     on_progress: Callable[[float], None] | None,
-) -> Evaluation:
+) -> Evaluation | DistortionAlone:
     metrics = run.metrics()
     return trained.evaluate(
-        stored,
+        dataset.values[rows],
         particles,
+        labels=None if dataset.labels is None else dataset.labels[rows],
         what=what,
         examples=examples,
         data_seed=split_seed(run.config),

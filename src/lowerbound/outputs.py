@@ -1,4 +1,4 @@
-"""What the commands write: arrays to `.npz` and `.parquet`, by the ending of the path (pictures: see `figures`)."""
+"""What the commands write: arrays to `.npz` and `.parquet`, by the ending of the path (the rest: see `figures`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lowerbound.files import atomic_write
 if TYPE_CHECKING:  # `lowerbound --help` needs no numpy
     import numpy as np
 
-ARRAYS, PICTURES = (".npz", ".parquet"), (".png",)
+ARRAYS, PICTURES, ANIMATIONS = (".npz", ".parquet"), (".png",), (".gif", ".apng")
 
 
 def check_output(path: str | Path, endings: tuple[str, ...]) -> Path:
@@ -31,6 +31,8 @@ def check_output(path: str | Path, endings: tuple[str, ...]) -> Path:
     if path.suffix.lower() not in endings:
         if path.suffix.lower() in PICTURES:
             raise UserError(f"{path}: this output is no picture, write it to {' or '.join(endings)}.")
+        if path.suffix.lower() in ANIMATIONS:
+            raise UserError(f"{path}: this output does not move, write it to {' or '.join(endings)}.")
         raise UserError(f"{path} must end in {' or '.join(endings)}: the ending says what is written.")
     if path.is_dir():
         raise UserError(f"{path} is a directory: give the path of a file.")

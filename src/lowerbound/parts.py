@@ -2,7 +2,7 @@
 
 A part is a name and its settings, `{ name = "gaussian", variance = "learned" }`; the bare name is a part without
 settings. The class that bears the name declares its own settings in the signature of its `__init__`, so that a new
-class needs one line in the table of its own file and nothing anywhere else.
+class needs one line in the table of its own file and nothing anywhere else. The word "none" is for None.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import pydantic
 
@@ -87,6 +88,9 @@ def build(part: Part, table: Mapping[str, Callable[..., T]], where: str, /, *giv
             raise unknown(f"setting of {where} '{part.name}'", name, own)
     settings = {}
     for name, value in part.settings.items():
+        if value == "none" and NoneType in get_args(hints.get(name)):
+            settings[name] = None
+            continue
         try:
             adapter = pydantic.TypeAdapter(hints.get(name, Any), config={"arbitrary_types_allowed": True})
             settings[name] = adapter.validate_python(value)

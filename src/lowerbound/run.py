@@ -33,9 +33,13 @@ from lowerbound.files import load_tensors, save_tensors, write_text
 if TYPE_CHECKING:  # looking at a run needs no torch
     import torch
 
-    from lowerbound.data import Dataset, Preparation, Splits
+    from lowerbound.assemble import Assembly
+    from lowerbound.data import Dataset
+    from lowerbound.evaluation import DistortionAlone, Evaluation
     from lowerbound.trained import Trained
 
+PRETRAINED = Path(__file__).parent / "pretrained"
+"""Runs that came with the library, without the states of their trainings."""
 FORMAT = 1
 """Version of the layout of a run directory; an older library refuses a newer one."""
 _MODEL = "model"
@@ -69,10 +73,13 @@ class Source:
     preparation_settings: dict[str, int | None]
     understood: str
     """What the data is, which likelihood it has, and why."""
+    classes: tuple[str, ...] = ()
+    """Of a conditional model, the labels that it was told of, in its order."""
 
     @classmethod
-    def of(cls, dataset: Dataset, splits: Splits, preparation: Preparation, understood: str, source: str) -> Self:
+    def of(cls, dataset: Dataset, assembly: Assembly, source: str) -> Self:
         """The facts about a dataset and what was made of it."""
+        splits, preparation = assembly.splits, assembly.preparation
         return cls(
             source=source,
             name=dataset.name,
@@ -80,13 +87,14 @@ class Source:
             shape=dataset.shape,
             maximum=dataset.maximum,
             columns=dataset.columns or (),
+            classes=assembly.classes,
             fingerprint=dataset.fingerprint,
             train=len(splits.train),
             validation=len(splits.validation),
             test=len(splits.test),
             preparation=preparation.name,
             preparation_settings=dict(preparation.settings()),
-            understood=understood,
+            understood=assembly.understood,
         )
 
     @property
@@ -190,13 +198,21 @@ class Run:
     def open(cls, directory: str | Path) -> Self:
         """Read a run directory.
 
+        Args:
+            directory: Where it is, or the name of one that came with the library (`pretrained`).
+
         Raises:
             UserError: There is no run, it is truncated, was changed, or a newer version of this library wrote it.
         """
-        directory = Path(directory)
+        directory, name = Path(directory), str(directory)
+        if not directory.exists() and name in pretrained():
+            directory = PRETRAINED / name
         path = directory / "run.toml"
         if not directory.exists():
-            raise UserError(f"There is no run directory {directory}: `lowerbound fit` makes one.")
+            raise UserError(
+                f"There is no run directory {directory}: `lowerbound fit` makes one, and these came with the library: "
+                f"{', '.join(pretrained())}."
+            )
         if not path.is_file():
             raise UserError(f"{directory} is not the directory of a run: it has no run.toml.")
         try:
@@ -270,12 +286,41 @@ class Run:
             parts[part][rest] = tensor
         preparation = restored(self.source.preparation, self.source.preparation_settings, parts["preparation"])
         mean = torch.zeros(preparation.event_shape(self.source.shape))
-        model = build_model(self.config.model, mean, seed=self.config.seed)
+        model = build_model(self.config.model, mean, seed=self.config.seed, context_dim=len(self.source.classes))
         try:
             model.load_state_dict(parts["model"])
         except RuntimeError:
             raise foreign from None
         return Trained(model.to(device), preparation, self.source.shape)
+
+    def evaluation(self) -> Evaluation | DistortionAlone | None:
+        """The figures in `evaluation.json`; None where there are none.
+
+        Raises:
+            UserError: The file is damaged.
+        """
+        from lowerbound.evaluation import DistortionAlone, Evaluation
+
+        path = self.path("evaluation.json")
+        if not path.exists():
+            return None
+        text = path.read_bytes()
+        try:
+            return TypeAdapter(DistortionAlone).validate_json(text, strict=True)
+        except ValidationError:
+            return Evaluation.from_json(text, str(path))
+
+    def save_evaluation(self, evaluation: Evaluation | DistortionAlone | None) -> None:
+        """Write `evaluation.json`, or remove it: figures are not to outlive the weights that they are of.
+
+        Raises:
+            UserError: It cannot be written.
+        """
+        path = self.path("evaluation.json")
+        if evaluation is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_text(path, evaluation.to_json())
 
     def _identity(self) -> dict[str, Any]:
         """What a model and its run must agree on."""
@@ -327,6 +372,11 @@ class Run:
 
     _last_epoch: int | None = None
     """The epoch of the last line, where this object wrote it."""
+
+
+def pretrained() -> tuple[str, ...]:
+    """The names of the runs that came with the library."""
+    return tuple(sorted(path.parent.name for path in PRETRAINED.glob("*/run.toml")))
 
 
 def versions() -> dict[str, str]:

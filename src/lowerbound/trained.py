@@ -6,25 +6,32 @@ time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, cast
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.distributions import Distribution
 
 from lowerbound.data import Preparation
-from lowerbound.evaluation import Evaluation, evaluate, importance_sampling
-from lowerbound.models import VAE
+from lowerbound.errors import UserError
+from lowerbound.evaluation import DistortionAlone, Evaluation, evaluate, importance_sampling
+from lowerbound.models import DRAW, LatentModel
+from lowerbound.models.context import label_context
+from lowerbound.nn.attention import Window
+from lowerbound.priors import ExPostMixture
 
 if TYPE_CHECKING:
     from lowerbound.likelihoods import Likelihood
-    from lowerbound.nn import Conditional
+    from lowerbound.models.draw import Painting
 
-# Rows that are prepared and run together.
-_CHUNK = 4096
+# Rows that are prepared and run together, and how many numbers the canvases may have that are painted together.
+_CHUNK, _CANVASES = 4096, 2**25
 
 
 class Scores(NamedTuple):
@@ -36,8 +43,22 @@ class Scores(NamedTuple):
     """How many of the importance samples carry the estimate, between 1 and K."""
 
 
+class Painted(NamedTuple):
+    """How N data came to be in T steps."""
+
+    canvases: Float[np.ndarray, "N T *stored"]
+    """The mean of p(x | canvas) after each step, in the data's units."""
+    read: Window | None
+    """Where each step read, [N, T]; None without a window, or where there was nothing to read."""
+    write: Window | None
+    """Where each step wrote, [N, T]; None without a window."""
+
+
 class Trained:
     """A model with the preparation of its data.
+
+    Some models are told the label of each datum. Where they are given data, they are given `labels` too: without them,
+    or with one that it does not know, such a model raises a UserError. Others do not look at them.
 
     Args:
         model: On any device; it is put into evaluation mode.
@@ -45,7 +66,7 @@ class Trained:
         shape: Of one stored datum.
     """
 
-    def __init__(self, model: VAE, preparation: Preparation, shape: tuple[int, ...]) -> None:
+    def __init__(self, model: LatentModel, preparation: Preparation, shape: tuple[int, ...]) -> None:
         self.model = model.eval()
         self.preparation = preparation.to(self.device)
         self.shape = shape
@@ -56,6 +77,11 @@ class Trained:
         return next(self.model.parameters()).device
 
     @property
+    def classes(self) -> int:
+        """How many labels the model knows; 0: it is told none."""
+        return self.model.context_dim
+
+    @property
     def log_volume(self) -> float:
         """Nats to add to log p(x) for a density in the data's own units; 0 for a probability."""
         return self.preparation.log_volume(self.event_shape) if self.likelihood.continuous else 0.0
@@ -63,7 +89,7 @@ class Trained:
     @property
     def likelihood(self) -> Likelihood:
         """The family of p(x | z)."""
-        return cast("Conditional", self.model.decoder).head  # pyright: ignore[reportReturnType]
+        return self.model.likelihood
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -74,27 +100,62 @@ class Trained:
         """What the model sees; where the preparation draws, drawn once with a seed."""
         return torch.cat([self.preparation.frozen(rows, seed + i) for i, rows in enumerate(self._chunks(stored))])
 
+    @torch.no_grad()
+    def complete(
+        self, stored: Shaped[np.ndarray, "N *stored"], seed: int, labels: Int[np.ndarray, " N"] | None = None
+    ) -> None:
+        """Fit what is fitted after a training, a prior of that kind, to one draw of z for each datum.
+
+        Args:
+            stored: The data of the training.
+            seed: Of every draw.
+            labels: Of each datum.
+        """
+        prior = getattr(self.model, "prior", None)
+        if isinstance(prior, ExPostMixture):
+            with self._seeded(seed):
+                pieces = zip(self._chunks(stored, self._at_once), self._contexts(labels, len(stored)), strict=True)
+                codes = [self._draw(self.preparation(rows), context) for rows, context in pieces]
+            prior.fit(torch.cat(codes).cpu().numpy(), seed)
+
+    def _draw(self, x: Tensor, context: Tensor | None) -> Float[Tensor, "n D"]:
+        return self.model.trace(x, pathwise=False, context=context).latents[0].z[0]
+
     @torch.inference_mode()
-    def encode(self, stored: Shaped[np.ndarray, "N *stored"]) -> Float[np.ndarray, "N D"]:
+    def encode(
+        self, stored: Shaped[np.ndarray, "N *stored"], labels: Int[np.ndarray, " N"] | None = None
+    ) -> Float[np.ndarray, "N D"]:
         """The code of each datum: the mean of q(z | x) at the expectation of x, which is deterministic."""
-        codes = [self.model.embed(self.preparation.expected(rows)).flatten(1) for rows in self._chunks(stored)]
+        codes = [self.model.embed(x, context=context).flatten(1) for x, context in self._expected(stored, labels)]
         return torch.cat(codes).cpu().numpy()
 
     @torch.inference_mode()
-    def decode(self, codes: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N *stored"]:
+    def decode(
+        self, codes: Float[np.ndarray, "N D"], labels: Int[np.ndarray, " N"] | None = None
+    ) -> Float[np.ndarray, "N *stored"]:
         """The mean of p(x | z) at each code, in the data's units."""
-        means = [self._restored(self.model.decode(z.float()), mean=True) for z in self._chunks(codes)]
+        parts = zip(self._chunks(codes, self._at_once), self._contexts(labels, len(codes)), strict=True)
+        means = [self._restored(self.model.decode(z.float(), context=c), mean=True) for z, c in parts]
         return np.concatenate(means)
 
     @torch.inference_mode()
-    def reconstruct(self, stored: Shaped[np.ndarray, "N *stored"]) -> Float[np.ndarray, "N *stored"]:
+    def reconstruct(
+        self, stored: Shaped[np.ndarray, "N *stored"], labels: Int[np.ndarray, " N"] | None = None
+    ) -> Float[np.ndarray, "N *stored"]:
         """The mean of p(x | z) at the code of each datum, in the data's units."""
-        x = (self.preparation.expected(rows) for rows in self._chunks(stored))
-        return np.concatenate([self._restored(self.model.reconstruct(rows), mean=True) for rows in x])
+        parts = self._expected(stored, labels)
+        return np.concatenate([self._restored(self.model.reconstruct(x, context=c), mean=True) for x, c in parts])
 
     @torch.inference_mode()
     def sample(
-        self, n: int, *, mean: bool = False, temperature: float = 1.0, seed: int = 0
+        self,
+        n: int,
+        *,
+        mean: bool = False,
+        temperature: float = 1.0,
+        stop_after: int | None = None,
+        label: int | None = None,
+        seed: int = 0,
     ) -> Float[np.ndarray, "n *stored"]:
         """Draws from p(x), in the data's units; the caller's random numbers are left as they were.
 
@@ -102,18 +163,59 @@ class Trained:
             n: How many.
             mean: The mean of p(x | z) for each z from the prior, instead of a draw from it.
             temperature: Scale of the prior's spread around its mean; 1 is the model's own.
+            stop_after: For a model that paints in steps, how many to take; None: all of them.
+            label: For a model that is told labels, the one of every draw; None: all of them in turn.
             seed: Of the draws.
+
+        Raises:
+            UserError: A label or a number of steps that there is not.
         """
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
-            drawn = [self._restored(self.model.generate(k, temperature=temperature), mean=mean) for k in sizes]
+        generate = self.model.generate if stop_after is None else partial(self._painter().generate, steps=stop_after)
+        drawn = []
+        with self._seeded(seed):
+            for k, context in self._drawing(n, label):
+                drawn.append(self._restored(generate(k, temperature=temperature, context=context), mean=mean))
         return np.concatenate(drawn)
+
+    @torch.inference_mode()
+    def paint(
+        self,
+        n: int,
+        *,
+        temperature: float = 1.0,
+        stop_after: int | None = None,
+        label: int | None = None,
+        seed: int = 0,
+    ) -> Painted:
+        """How the means come to be that `sample` gives for the same arguments, where the model paints in steps.
+
+        Raises:
+            UserError: It does not, or a label or a number of steps that there is not.
+        """
+        painter = self._painter()
+        painted = []
+        with self._seeded(seed):
+            for k, context in self._drawing(n, label):
+                painting = painter.paint(k, temperature=temperature, steps=stop_after, context=context)
+                painted.append(self._painted(painting))
+        return _joined(painted)
+
+    @torch.inference_mode()
+    def repaint(self, stored: Shaped[np.ndarray, "N *stored"], labels: Int[np.ndarray, " N"] | None = None) -> Painted:
+        """How the reconstructions come to be that `reconstruct` gives, where the model paints in steps.
+
+        Raises:
+            UserError: It does not.
+        """
+        painter = self._painter()
+        parts = self._expected(stored, labels)
+        return _joined([self._painted(painter.repaint(x, context=context)) for x, context in parts])
 
     def score(
         self,
         stored: Shaped[np.ndarray, "N *stored"],
         particles: int,
+        labels: Int[np.ndarray, " N"] | None = None,
         *,
         seed: int = 0,
         on_progress: Callable[[float], None] | None = None,
@@ -123,11 +225,12 @@ class Trained:
         Args:
             stored: The data.
             particles: Importance samples for each datum, K.
+            labels: Of each datum.
             seed: Of every draw.
             on_progress: Called now and then with the share that is done.
         """
-        x = self.observe(stored, seed)
-        estimate = importance_sampling(self.model, x, particles, seed=seed, on_progress=on_progress)
+        x, context = self.observe(stored, seed), self.context(labels)
+        estimate = importance_sampling(self.model, x, particles, seed=seed, context=context, on_progress=on_progress)
         log_likelihood = (estimate.log_likelihood + self.log_volume).cpu().numpy()
         return Scores(log_likelihood, estimate.effective_sample_size.cpu().numpy())
 
@@ -135,6 +238,7 @@ class Trained:
         self,
         stored: Shaped[np.ndarray, "N *stored"],
         particles: int,
+        labels: Int[np.ndarray, " N"] | None = None,
         *,
         what: str,
         examples: int | None = None,
@@ -142,12 +246,13 @@ class Trained:
         seed: int = 0,
         training_bound: float | None = None,
         on_progress: Callable[[float], None] | None = None,
-    ) -> Evaluation:
+    ) -> Evaluation | DistortionAlone:
         """Every figure on some data (see `evaluation.evaluate`).
 
         Args:
             stored: The data.
             particles: Importance samples for each datum, K.
+            labels: Of each datum.
             what: What the data is, for the protocol: "test rows of mnist".
             examples: How many data to importance-sample, the first ones; None: all.
             data_seed: Of the binarisation, where there is one.
@@ -164,6 +269,7 @@ class Trained:
             particles,
             examples=examples,
             seed=seed,
+            context=self.context(labels),
             log_volume=self.log_volume,
             dimensions=x[0].numel() if discrete_levels else None,
             training_bound=training_bound,
@@ -171,10 +277,77 @@ class Trained:
             on_progress=on_progress,
         )
 
-    def _chunks(self, stored: Shaped[np.ndarray, "N *stored"]) -> Iterator[Shaped[Tensor, "n *stored"]]:
-        for start in range(0, len(stored), _CHUNK):
-            yield torch.from_numpy(stored[start : start + _CHUNK]).to(self.device)
+    def context(self, labels: Int[np.ndarray, " n"] | None) -> Float[Tensor, "n C"] | None:
+        """What the model is told of data with these labels; None where it is told nothing.
+
+        Raises:
+            UserError: It is told labels, and there are none or one that it does not know.
+        """
+        if not self.classes:
+            return None
+        if labels is None:
+            raise UserError(
+                "The model is told the label of each datum, and these data have none: give data with labels, such as "
+                "a .npz with an array of them or a folder with a sub-folder for each class."
+            )
+        return label_context(torch.from_numpy(labels).to(self.device), self.classes)
+
+    def _contexts(self, labels: np.ndarray | None, n: int) -> Iterator[Tensor | None]:
+        whole = self.context(labels)
+        for start in range(0, n, self._at_once):
+            yield None if whole is None else whole[start : start + self._at_once]
+
+    def _drawing(self, n: int, label: int | None) -> Iterator[tuple[int, Tensor | None]]:
+        """How many to draw together, and what the model is told of them."""
+        if label is not None and not self.classes:
+            raise UserError(f"The model was trained without labels: leave the label {label} out.")
+        labels = np.arange(n) % max(self.classes, 1) if label is None else np.full(n, label)
+        for start, context in zip(range(0, n, self._at_once), self._contexts(labels, n), strict=True):
+            yield min(self._at_once, n - start), context
+
+    @contextmanager
+    def _seeded(self, seed: int) -> Iterator[None]:
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+
+    def _chunks(
+        self, stored: Shaped[np.ndarray, "N *stored"], size: int | None = None
+    ) -> Iterator[Shaped[Tensor, "n *stored"]]:
+        size = _CHUNK if size is None else size
+        for start in range(0, len(stored), size):
+            yield torch.from_numpy(stored[start : start + size]).to(self.device)
+
+    def _expected(self, stored: np.ndarray, labels: np.ndarray | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """The expectation of x, and what the model is told."""
+        for rows, context in zip(self._chunks(stored, self._at_once), self._contexts(labels, len(stored)), strict=True):
+            yield self.preparation.expected(rows), context
+
+    @property
+    def _at_once(self) -> int:
+        if not isinstance(self.model, DRAW):
+            return _CHUNK
+        return min(_CHUNK, max(1, _CANVASES // (self.model.most_steps * math.prod(self.likelihood.parameter_shape))))
 
     def _restored(self, distribution: Distribution, *, mean: bool) -> np.ndarray:
         x = distribution.mean if mean else distribution.sample()
         return self.preparation.restore(x).float().cpu().numpy()
+
+    def _painter(self) -> DRAW:
+        if isinstance(self.model, DRAW):
+            return self.model
+        raise UserError("Only a model of the family draw paints in steps, and this one is of another: leave them out.")
+
+    def _painted(self, painting: Painting) -> Painted:
+        canvases = [self._restored(self.likelihood(canvas), mean=True) for canvas in painting.canvas]
+        windows = (window and Window(*(value.T.cpu() for value in window)) for window in painting[1:])
+        return Painted(np.stack(canvases, 1), *windows)
+
+
+def _joined(parts: list[Painted]) -> Painted:
+    """Paintings of some rows, and of the next."""
+    windows = (
+        None if each[0] is None else Window(*map(torch.cat, zip(*each, strict=True)))
+        for each in zip(*(part[1:] for part in parts), strict=True)
+    )
+    return Painted(np.concatenate([part.canvases for part in parts]), *windows)

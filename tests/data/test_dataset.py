@@ -81,3 +81,18 @@ def test_what_is_not_real_numbers_is_refused(dtype):
 def test_values_beyond_float32_are_refused():
     with pytest.raises(UserError, match="beyond the range of float32"):
         narrow(np.array([1e39]), "mine")
+
+
+def test_labels_are_numbered_by_the_classes_of_a_model():
+    """Whatever numbers or names the labels of other data have: a class is known by its name."""
+    values = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
+    data = Dataset("few", "vector", values, labels=np.array([7, 3, 7, 7]))
+    assert data.classes == ("3", "7")
+    assert data.numbered(("3", "5", "7")).labels.tolist() == [2, 0, 2, 2]
+    named = Dataset("few", "vector", values, labels=np.array([1, 0, 1, 1]), label_names=("cat", "dog"))
+    assert named.classes == ("cat", "dog")
+    assert named.numbered(("dog", "cat")).labels.tolist() == [0, 1, 0, 0]
+    with pytest.raises(UserError, match="Unknown label '7': there are: 3, 5"):
+        data.numbered(("3", "5"))
+    with pytest.raises(UserError, match="few has none: give data with labels"):
+        Dataset("few", "vector", values).numbered(("3", "5"))

@@ -7,7 +7,26 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.distributions import (
+    Categorical,
+    Dirichlet,
+    Exponential,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+    OneHotCategorical,
+    Uniform,
+)
 
+from lowerbound.distributions import (
+    NearestCode,
+    OneHotGroups,
+    PointMass,
+    RelaxedOneHotGroups,
+    SphereUniform,
+    VonMisesFisher,
+)
 from lowerbound.evaluation import (
     Annealing,
     annealed_importance_sampling,
@@ -17,8 +36,8 @@ from lowerbound.evaluation import (
 from lowerbound.likelihoods import Bernoulli
 from lowerbound.models import VAE
 from lowerbound.nn import MLP, Conditional
-from lowerbound.posteriors import DiagonalGaussian, VonMisesFisher
-from lowerbound.priors import StandardNormal, UniformSphere
+from lowerbound.posteriors import POSTERIORS, DiagonalGaussian
+from lowerbound.priors import PRIORS, StandardNormal
 from oracles import LinearGaussian
 
 ORACLE = LinearGaussian(latents=3, dims=6)
@@ -120,12 +139,71 @@ def test_nonsense_is_refused(make, words):
         make()
 
 
-def test_codes_that_are_no_real_vectors_are_refused():
-    sphere, pixels = VonMisesFisher(3), Bernoulli((4,))
+GAUSSIAN = MultivariateNormal(torch.zeros(2, 3), torch.eye(3))
+ELSEWHERE = {
+    "sphere": VonMisesFisher(torch.eye(3)[:2], torch.ones(2)),
+    "mixture on the sphere": MixtureSameFamily(
+        Categorical(torch.ones(2, 2)), VonMisesFisher(torch.eye(3)[:2], torch.ones(2)).expand((2, 2))
+    ),
+    "choices": OneHotGroups(torch.zeros(2, 1, 3)),
+    "one of torch's choices": OneHotCategorical(torch.ones(2, 3)),
+    "nearest codes": NearestCode(torch.zeros(2, 1, 4), torch.zeros(3, 4)),
+    "relaxed choices": RelaxedOneHotGroups(torch.zeros(2, 1, 3), 0.5),
+    "torch's simplex": Dirichlet(torch.ones(2, 3)),
+    "positive numbers": Independent(Exponential(torch.ones(2, 3)), 1),
+    "a point": PointMass(torch.zeros(2, 3)),
+    "no vector": Normal(torch.zeros(2), 1.0),
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_codes_that_are_no_real_vectors_are_refused_whatever_the_encoder_is(where):
+    """Plain functions, which have no head to ask."""
+    posterior, x = ELSEWHERE[where], torch.ones(2, 4)
     model = VAE(
-        Conditional(MLP((4,), sphere.parameter_shape, hidden=(5,)), sphere),
-        Conditional(MLP((3,), pixels.parameter_shape, hidden=(5,)), pixels),
-        UniformSphere(3),
+        lambda _: posterior,
+        lambda z: Independent(Normal(z.sum(-1, keepdim=True).expand(-1, -1, 4), 1.0), 1),
+        lambda: GAUSSIAN,
     )
-    with pytest.raises(ValueError, match="latent variables that are real vectors"):
-        annealed_importance_sampling(model, torch.ones(2, 4))
+    kind = type(getattr(posterior, "component_distribution", posterior)).__name__
+    with pytest.raises(ValueError, match=f"latent variables that are real vectors, .* which a {kind} is not"):
+        annealed_importance_sampling(model, x)
+
+
+@pytest.mark.parametrize("prior", [SphereUniform(3, torch.ones(())), Independent(Uniform(torch.zeros(3), 1.0), 1)])
+@pytest.mark.parametrize("start", ["posterior", "prior"])
+def test_a_prior_over_a_part_of_the_space_is_refused_too(prior, start):
+    model = VAE(lambda _: GAUSSIAN, lambda z: Independent(Normal(z, 1.0), 1), lambda: prior)
+    with pytest.raises(ValueError, match=f"which a {type(prior).__name__} is not"):
+        annealed_importance_sampling(model, torch.ones(2, 3), Annealing(start=start))
+
+
+def test_a_model_with_a_deterministic_encoder_is_annealed_from_its_prior():
+    """Its z and x are jointly Gaussian, whatever its encoder says: exact within χ²(20) / 20 < 2.5 (99.9 %), seed 0."""
+    exact = ORACLE.model()
+    model = VAE(lambda x: PointMass(x[:, :3]), exact.decoder, exact.prior)
+    estimate = annealed_importance_sampling(model, X, Annealing(chains=32, start="prior"))
+    assert ((estimate.log_likelihood - ORACLE.log_prob(X)) / estimate.error).square().mean() < 2.5
+
+
+@pytest.mark.parametrize(
+    ("name", "prior"),
+    [
+        ("full-gaussian", "gaussian-mixture"),
+        ("low-rank-gaussian", "standard-normal"),
+        ("householder", "ex-post-mixture"),
+        ("flow", "flow"),
+    ],
+)
+def test_every_density_over_real_vectors_is_taken(name, prior):
+    """And agrees with importance sampling to 0.3 nats for four data of a small model, seed 0."""
+    torch.manual_seed(0)
+    head, pixels = POSTERIORS[name](3), Bernoulli((4,))
+    model = VAE(
+        Conditional(MLP((4,), head.parameter_shape, hidden=(5,)), head),
+        Conditional(MLP((3,), pixels.parameter_shape, hidden=(5,)), pixels),
+        PRIORS[prior](3),
+    )
+    x = torch.eye(4)
+    estimate = annealed_importance_sampling(model, x, Annealing(64, 15, 2)).log_likelihood
+    assert (estimate - importance_sampling(model, x, 5_000).log_likelihood).abs().max() < 0.3

@@ -1,10 +1,13 @@
 """The learning curves carry the figures of the epochs."""
 
+import math
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from lowerbound.figures import learning_curves
+from lowerbound.figures import compared_curves, learning_curves
+from lowerbound.figures.canvas import OKABE_ITO
 
 METRICS = [
     {
@@ -106,3 +109,36 @@ def test_an_axis_that_is_given_is_shared_among_the_panels():
 def test_no_epoch_is_refused():
     with pytest.raises(ValueError, match="before the first epoch has ended"):
         learning_curves([])
+
+
+def test_where_the_rate_is_infinite_the_distortion_stands_alone():
+    endless = [{**entry, "rate": math.inf, "validation_rate": math.inf} for entry in METRICS]
+    ax = learning_curves(endless)
+    assert list(panels(ax)) == ["Distortion (nats)"]
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), column("validation_distortion"))
+    assert ax.lines[2].get_ydata().tolist() == [column("validation_distortion").min()]
+
+
+def test_curves_of_several_runs_lie_over_one_another():
+    """Each run has its colour in every panel; one without a validation is dotted, and of its training data."""
+    alone = [{name: value for name, value in entry.items() if "validation" not in name} for entry in METRICS[:30]]
+    drawn = panels(compared_curves({"whole": METRICS, "$alone": alone}))
+    parts = {"−ELBO (nats)": ("distortion", "rate"), "Distortion (nats)": ("distortion",), "Rate (nats)": ("rate",)}
+    assert list(drawn) == list(parts)
+    for title, names in parts.items():
+        whole, other = drawn[title].lines
+        np.testing.assert_allclose(whole.get_ydata(), column(*(f"validation_{name}" for name in names)))
+        np.testing.assert_allclose(other.get_ydata(), column(*names)[:30])
+        assert [whole.get_color(), other.get_color()] == list(OKABE_ITO[:2])
+        assert [whole.get_linestyle(), other.get_linestyle()] == ["-", ":"]
+    named = next(iter(drawn.values())).get_legend().get_texts()
+    assert [text.get_text() for text in named] == ["whole", r"\$alone"]
+
+
+def test_a_run_without_a_bound_is_named_though_it_has_no_curve_in_the_first_panel():
+    endless = [{**entry, "rate": math.inf, "validation_rate": math.inf} for entry in METRICS]
+    first, distortion, rate = panels(compared_curves({"bound": METRICS, "none": endless})).values()
+    assert [len(panel.lines) for panel in (first, distortion, rate)] == [1, 2, 1]
+    assert [text.get_text() for text in first.get_legend().get_texts()] == ["bound", "none"]
+    with pytest.raises(ValueError, match="before the first epoch has ended"):
+        compared_curves({"a": [], "b": []})

@@ -11,7 +11,7 @@ from torch.distributions import Independent, Normal
 
 from lowerbound.figures import latent_scatter, manifold
 from lowerbound.figures.canvas import BLUE, OKABE_ITO, PETROFF
-from lowerbound.figures.latent import latent_grid
+from lowerbound.figures.latent import latent_grid, principal_components
 from lowerbound.models import VAE
 from lowerbound.priors import StandardNormal
 
@@ -155,9 +155,35 @@ def test_both_directions_have_one_scale_even_where_one_dimension_has_collapsed()
     assert ax.get_window_extent().height > 0.25 * ax.get_window_extent().width
 
 
-@pytest.mark.parametrize("shape", [(0, 2), (5, 3), (5,), (5, 2, 1)])
+@pytest.mark.parametrize("shape", [(40, 3), (6, 30)])
+def test_codes_of_more_dimensions_are_drawn_along_their_principal_components(shape):
+    """Against the singular value decomposition, up to signs, for more data than dimensions and for fewer."""
+    codes = np.random.default_rng(0).normal(size=shape) * np.linspace(3, 1, shape[1])
+    ax = latent_scatter(codes)
+    u, s, _ = np.linalg.svd(codes - codes.mean(0), full_matrices=False)
+    drawn = np.asarray(ax.collections[0].get_offsets())
+    np.testing.assert_allclose(np.abs(drawn), np.abs(u[:, :2] * s[:2]), atol=1e-9)
+    shares = s**2 / (s**2).sum()
+    assert ax.get_xlabel() == f"component 1 ({shares[0]:.0%})"
+    assert ax.get_ylabel() == f"component 2 ({shares[1]:.0%})"
+
+
+def test_the_sign_of_a_principal_component_is_that_of_its_largest_entry():
+    codes = np.random.default_rng(0).normal(size=(30, 4))
+    for scores in (principal_components(codes)[0], principal_components(-codes)[0]):
+        assert (scores[np.abs(scores).argmax(0), (0, 1)] > 0).all()
+
+
+def test_classes_bear_the_names_of_their_labels_and_no_formula():
+    codes, labels, _ = clusters(3)
+    ax = latent_scatter(codes, labels, label_names=["shirt", "$x^$", "<b>"])
+    assert [text.get_text() for text in ax.texts] == ["shirt", r"\$x^\$", "<b>"]
+    ax.figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (5, 1), (5,), (5, 2, 1)])
 def test_codes_of_another_shape_are_refused(shape):
-    with pytest.raises(ValueError, match=r"Codes have the shape \[N, 2\]"):
+    with pytest.raises(ValueError, match=r"Codes have the shape \[N, D\] with D at least 2"):
         latent_scatter(np.zeros(shape))
 
 

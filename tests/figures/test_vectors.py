@@ -103,3 +103,12 @@ def test_an_axis_that_is_given_is_drawn_on_and_returned(draw):
     given = Figure().add_subplot()
     assert draw(DATA, ax=given) is given
     assert given.patches or given.lines
+
+
+def test_a_dollar_sign_in_the_name_of_a_column_begins_no_formula():
+    values = np.random.default_rng(0).normal(size=(20, 2))
+    names = ["price_$ and cost_$", r"$\\frac{$"]
+    for ax in (samples(values, columns=names), reconstructions(values, values, columns=names)):
+        ax.figure.draw_without_rendering()
+        labels = [*ax.get_xticklabels(), *ax.get_yticklabels()]
+        assert {r"price_\$ and cost_\$", r"\$\\frac{\$"} <= {label.get_text() for label in labels}

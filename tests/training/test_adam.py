@@ -86,7 +86,7 @@ def test_a_step_clips_as_torch_does(clip):
     log = torch.zeros(10, 4)
     for index in range(10):
         torch.manual_seed(index)
-        step(observed(), log[index], 0.5, 0.01)
+        step(observed(), None, log[index], 0.5, 0.01)
         torch.manual_seed(index)
         value = ELBO()(reference.trace(observed()), torch.tensor(0.5))
         theirs.zero_grad()
@@ -105,11 +105,11 @@ def test_a_step_is_skipped_where_loss_or_gradient_is_not_finite():
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     log = torch.zeros(3, 4)
     for index, value in enumerate((torch.nan, torch.inf, -torch.inf)):
-        step(torch.full_like(observed(), value), log[index], 0.5, 0.01)
+        step(torch.full_like(observed(), value), None, log[index], 0.5, 0.01)
     assert skipped(log).all()
     assert not log[:, LOSS].isfinite().any()
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    step(observed(), log[0], 0.5, 0.01)
+    step(observed(), None, log[0], 0.5, 0.01)
     assert not skipped(log[0])
     assert not all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
@@ -118,5 +118,5 @@ def test_a_parameter_that_the_loss_does_not_reach_stays():
     model = small_vae()
     model.idle = nn.Parameter(torch.ones(3))
     step = Step(model, ELBO(), nn.Identity(), Adam(model.parameters()), clip=None, bfloat16=False)
-    step(observed(), torch.zeros(4), 0.5, 0.01)
+    step(observed(), None, torch.zeros(4), 0.5, 0.01)
     assert torch.equal(model.idle, torch.ones(3))

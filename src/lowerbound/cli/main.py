@@ -10,12 +10,31 @@ from rich.console import Console
 from rich.markup import escape
 
 from lowerbound.cli.catalogue import datasets, recipes
+from lowerbound.cli.explore import explore, export
 from lowerbound.cli.fit import evaluate, fit
+from lowerbound.cli.lecture import lecture
+from lowerbound.cli.pictures import figure
+from lowerbound.cli.report import compare, report
 from lowerbound.cli.use import encode, reconstruct, sample, score
 from lowerbound.console import out
 from lowerbound.errors import UserError
 
-_COMMANDS = (fit, evaluate, sample, encode, reconstruct, score, recipes, datasets)
+_COMMANDS = (
+    fit,
+    evaluate,
+    sample,
+    encode,
+    reconstruct,
+    score,
+    figure,
+    report,
+    compare,
+    explore,
+    export,
+    lecture,
+    recipes,
+    datasets,
+)
 
 app = typer.Typer(
     no_args_is_help=True,

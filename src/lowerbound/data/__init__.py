@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lowerbound.data.arrays import from_array, on_scale, resized
-    from lowerbound.data.dataset import Dataset
+    from lowerbound.data.dataset import Dataset, class_number
     from lowerbound.data.named import NamedDataset, datasets
     from lowerbound.data.preparation import (
         PREPARATIONS,
@@ -37,6 +37,7 @@ __all__ = [
     "Rescale",
     "Splits",
     "Standardise",
+    "class_number",
     "datasets",
     "from_array",
     "on_scale",
@@ -50,7 +51,7 @@ __all__ = [
 ]
 
 _LOCATIONS = {
-    "Dataset": "dataset",
+    **dict.fromkeys(("Dataset", "class_number"), "dataset"),
     "open_data": "source",
     **dict.fromkeys(("from_array", "on_scale", "resized"), "arrays"),
     **dict.fromkeys(("NamedDataset", "datasets"), "named"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from lowerbound.errors import UserError
+from lowerbound.names import unknown
 
 Kind = Literal["image", "vector"]
 
@@ -30,7 +32,7 @@ class Dataset:
     maximum: int | None = None
     """Largest level of an integer scale: 255 for 8-bit pixels; None for real values."""
     labels: np.ndarray | None = None
-    """[N] int64: for figures only, never for learning."""
+    """[N] int64: for figures, and for conditional models; no other model learns from them."""
     label_names: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
     """Names of the D columns, where the source has them."""
@@ -51,6 +53,29 @@ class Dataset:
     def shape(self) -> tuple[int, ...]:
         """Shape of one datum."""
         return self.values.shape[1:]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The name of each class, in the order of the labels; none where there are no labels."""
+        if self.labels is None:
+            return ()
+        return self.label_names or tuple(str(label) for label in np.unique(self.labels))
+
+    def numbered(self, classes: Sequence[str]) -> Dataset:
+        """The same data, each label being its place among some classes.
+
+        Raises:
+            UserError: The data has no labels, or one that is not among the classes.
+        """
+        if self.labels is None:
+            raise UserError(
+                f"The model is told the label of each datum, and {self.name} has none: give data with labels, such as "
+                "a .npz with an array of them or a folder with a sub-folder for each class."
+            )
+        present, which = np.unique(self.labels, return_inverse=True)
+        names = [self.label_names[label] if self.label_names else str(label) for label in present]
+        numbers = np.array([class_number(name, classes) for name in names], np.int64)
+        return replace(self, labels=numbers[which], label_names=tuple(classes))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -125,3 +150,14 @@ def _are_bytes(values: np.ndarray) -> bool:
         return bool(values.min() >= 0 and values.max() <= 255)
     chunks = (values[start : start + 4096] for start in range(0, len(values), 4096)) if values.ndim else (values,)
     return all(bool(((chunk >= 0) & (chunk <= 255) & (chunk == np.rint(chunk))).all()) for chunk in chunks)
+
+
+def class_number(name: str, classes: Sequence[str]) -> int:
+    """The place of a class among the classes of a model.
+
+    Raises:
+        UserError: It is not among them, with the nearest names.
+    """
+    if name not in classes:
+        raise unknown("label", name, classes)
+    return classes.index(name)

@@ -1,6 +1,7 @@
 """Families and operations that `torch.distributions` lacks."""
 
 from lowerbound.distributions import closed_forms as _closed_forms  # noqa: F401 — registers them
+from lowerbound.distributions.autoregressive import AutoregressiveOneHot
 from lowerbound.distributions.bernoulli import IndependentBernoulli
 from lowerbound.distributions.continuous_bernoulli import ContinuousBernoulli
 from lowerbound.distributions.counts import NegativeBinomial, Poisson, ZeroInflated
@@ -11,10 +12,13 @@ from lowerbound.distributions.gaussian import DiagonalGaussianMixture
 from lowerbound.distributions.householder import HouseholderGaussian
 from lowerbound.distributions.kl import Estimate, discrete_kl, entrywise_kl, kl, monte_carlo_kl
 from lowerbound.distributions.logistic_mixture import DiscretizedLogisticMixture
+from lowerbound.distributions.nearest_code import NearestCode
 from lowerbound.distributions.one_hot import OneHotGroups, RelaxedOneHotGroups
+from lowerbound.distributions.point_mass import PointMass
 from lowerbound.distributions.von_mises_fisher import SphereUniform, VonMisesFisher
 
 __all__ = [
+    "AutoregressiveOneHot",
     "ContinuousBernoulli",
     "DiagonalGaussianMixture",
     "DiscretizedLogistic",
@@ -23,8 +27,10 @@ __all__ = [
     "Flow",
     "HouseholderGaussian",
     "IndependentBernoulli",
+    "NearestCode",
     "NegativeBinomial",
     "OneHotGroups",
+    "PointMass",
     "Poisson",
     "RelaxedOneHotGroups",
     "SphereUniform",

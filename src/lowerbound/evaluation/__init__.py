@@ -1,4 +1,12 @@
-"""Figures that say how good a trained model is, with their errors and their protocol."""
+"""Figures that say how good a trained model is, with their errors and their protocol.
+
+The disentanglement scores are imported when the first of them is asked for: scikit-learn's models take 150 MB.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from lowerbound.evaluation.annealed import (
     AnnealedEstimate,
@@ -8,19 +16,22 @@ from lowerbound.evaluation.annealed import (
     bidirectional_monte_carlo,
 )
 from lowerbound.evaluation.diagnostics import Diagnostics, diagnostics
-from lowerbound.evaluation.disentanglement import (
-    DCI,
-    dci,
-    dci_from_importance,
-    factor_vae_score,
-    mutual_information_gap,
-    separated_attribute_predictability,
-)
+from lowerbound.evaluation.distortion import DistortionAlone
 from lowerbound.evaluation.gaps import Gaps, gaps
 from lowerbound.evaluation.information import Information, information
 from lowerbound.evaluation.likelihood import BoundEstimate, ImportanceEstimate, bound, importance_sampling
 from lowerbound.evaluation.protocol import evaluate
 from lowerbound.evaluation.result import Evaluation
+
+if TYPE_CHECKING:
+    from lowerbound.evaluation.disentanglement import (
+        DCI,
+        dci,
+        dci_from_importance,
+        factor_vae_score,
+        mutual_information_gap,
+        separated_attribute_predictability,
+    )
 
 __all__ = [
     "DCI",
@@ -28,6 +39,7 @@ __all__ = [
     "Annealing",
     "BoundEstimate",
     "Diagnostics",
+    "DistortionAlone",
     "Evaluation",
     "Gaps",
     "ImportanceEstimate",
@@ -47,3 +59,18 @@ __all__ = [
     "mutual_information_gap",
     "separated_attribute_predictability",
 ]
+
+_SCORES = (
+    "DCI",
+    "dci",
+    "dci_from_importance",
+    "factor_vae_score",
+    "mutual_information_gap",
+    "separated_attribute_predictability",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SCORES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.disentanglement"), name)

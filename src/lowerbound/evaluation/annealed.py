@@ -23,8 +23,17 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, MixtureSameFamily, constraints
 
+from lowerbound.distributions import (
+    AutoregressiveOneHot,
+    NearestCode,
+    OneHotGroups,
+    PointMass,
+    RelaxedOneHotGroups,
+    SphereUniform,
+    VonMisesFisher,
+)
 from lowerbound.evaluation.batches import fixed
 from lowerbound.models import VAE
 
@@ -36,6 +45,16 @@ _CHANGE = 1.05
 _FIRST_STEP = 0.1
 # How the temperatures crowd at both ends: a sigmoid from −4 to 4.
 _STEEPNESS = 4.0
+# Vectors whose support torch has no name for, and a point.
+_ELSEWHERE = (
+    AutoregressiveOneHot,
+    NearestCode,
+    OneHotGroups,
+    PointMass,
+    RelaxedOneHotGroups,
+    SphereUniform,
+    VonMisesFisher,
+)
 # Pairs of a datum and a chain that are run together.
 _PAIRS = 4096
 
@@ -118,7 +137,7 @@ def annealed_importance_sampling(
         Estimate, error and acceptance, in float64.
 
     Raises:
-        ValueError: No data, or latent variables that are not real vectors.
+        ValueError: No data, or latent variables whose distributions are not densities over real vectors.
     """
     if len(x) == 0:
         raise ValueError("There are no data to evaluate: x is empty.")
@@ -149,7 +168,7 @@ def bidirectional_monte_carlo(
         seed: Of every draw.
 
     Raises:
-        ValueError: Fewer than one datum, or latent variables that are not real vectors.
+        ValueError: Fewer than one datum, or latent variables whose distributions are not densities over real vectors.
     """
     if n < 1:
         raise ValueError(f"n must be at least 1, not {n}.")
@@ -175,10 +194,8 @@ class _Path:
         self.model, self.x, self.annealing = model, x, annealing
         posterior, self.prior = model.posterior(x), model.prior()
         self.first: Distribution = posterior if annealing.start == "posterior" else self.prior
-        if len(self.first.event_shape) != 1 or self.first.support is None or self.first.support.is_discrete:
-            raise ValueError("Annealed importance sampling is for latent variables that are real vectors.")
-        if getattr(getattr(model.encoder, "head", None), "space", "real") != "real":
-            raise ValueError("Annealed importance sampling is for latent variables that are real vectors.")
+        for density in (self.first, self.prior):
+            _check_everywhere(density)
         self.betas = annealing.betas()
         # Trajectories are as long in each dimension as q is wide.
         try:
@@ -257,6 +274,26 @@ class _Path:
             log_f = (1 - beta) * log_q + beta * log_joint
             (slope,) = torch.autograd.grad(log_f.sum(), z)
         return log_f.detach(), slope
+
+
+def _check_everywhere(density: Distribution) -> None:
+    """Refuse a distribution that is not a density over all of R^D, where trajectories go.
+
+    Raises:
+        ValueError: Over a sphere, a simplex, choices or a part of the space; a point; or one that does not say.
+    """
+    each = density.component_distribution if isinstance(density, MixtureSameFamily) else density
+    try:
+        support = each.support
+    except NotImplementedError:
+        support = None
+    while isinstance(support, constraints.independent):
+        support = support.base_constraint
+    if len(density.event_shape) != 1 or support is not constraints.real or isinstance(each, _ELSEWHERE):
+        raise ValueError(
+            "Annealed importance sampling is for latent variables that are real vectors, with a density everywhere, "
+            f"which a {type(each).__name__} is not."
+        )
 
 
 def _log_mean(log_w: Float[Tensor, "K B"]) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"]]:

@@ -87,6 +87,12 @@ def for_each_batch(
     return torch.cat(results)
 
 
+def has_bound(model: LatentModel, data: Data) -> bool:
+    """Whether the model has a lower bound, which one with a deterministic encoder has not (`Trace.has_bound`)."""
+    with _evaluating(model, data.x.device, seed=0):
+        return data.rows(slice(1)).trace(model, 1).has_bound
+
+
 def _chunks(particles: int, most: int) -> list[int]:
     """The particles in as few and as equal chunks as there can be."""
     count = math.ceil(particles / most)
@@ -167,7 +173,8 @@ def _pairs_at_once(model: LatentModel, data: Data) -> int:
     sizes = []
     for rows in ([0], [0, 0]):
         with _Sizes() as noted:
-            data.rows(rows).trace(model, 1).log_weight()
+            trace = data.rows(rows).trace(model, 1)
+            trace.log_weight() if trace.has_bound else trace.log_likelihood()
         sizes.append(noted.bytes)
     growth = max(two - one for one, two in zip(*sizes, strict=False))
     memory = _ACTIVATIONS.get(data.x.device.type, _ACTIVATIONS_ON_ACCELERATORS)

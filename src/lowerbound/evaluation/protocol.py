@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lowerbound.errors import UserError
-from lowerbound.evaluation.batches import Data, Precision
+from lowerbound.evaluation.batches import Data, Precision, has_bound
 from lowerbound.evaluation.diagnostics import diagnostics
+from lowerbound.evaluation.distortion import DistortionAlone, distortion_alone
 from lowerbound.evaluation.likelihood import ImportanceEstimate, bound, importance_sampling
 from lowerbound.evaluation.result import Evaluation
 from lowerbound.models import LatentModel
@@ -37,8 +38,8 @@ def evaluate(
     mask: Bool[Tensor, "N *event"] | None = None,
     precision: Precision = "float32",
     on_progress: Callable[[float], None] | None = None,
-) -> Evaluation:
-    """Compute every figure of a model on some data.
+) -> Evaluation | DistortionAlone:
+    """Compute every figure of a model on some data; of one with a deterministic encoder, the distortion alone.
 
     Args:
         model: In any mode; its mode and the caller's random numbers are left as they were.
@@ -69,7 +70,10 @@ def evaluate(
     if particles < 1:
         raise ValueError(f"At least one importance sample is needed for each example, not {particles}.")
     _check_data(x if mask is None else x.where(mask, 0))
-    sampled_data = Data(x, context, mask).rows(slice(examples))
+    everything = Data(x, context, mask)
+    if not has_bound(model, everything):
+        return distortion_alone(model, everything, log_volume=log_volume, what=data)
+    sampled_data = everything.rows(slice(examples))
     distortion, rate = bound(model, x, seed=seed, context=context, mask=mask)
     _check_finite(distortion + rate, "−ELBO")
     used = diagnostics(model, x, seed=seed, context=context, mask=mask)

@@ -91,7 +91,8 @@ class Evaluation:
             (
                 "NLL",
                 f"{self.nll:.2f} ± {self.nll_error:.2f} nats",
-                f"{self.nll_examples:,} examples, {self.particles:,} importance samples each",
+                f"{self.nll_examples:,} examples, {self.particles:,} importance "
+                f"sample{'s' if self.particles > 1 else ''} each",
             ),
         ]
         if self.bits_per_dimension is not None:

@@ -10,21 +10,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lowerbound.figures.canvas import save
-    from lowerbound.figures.curves import learning_curves
+    from lowerbound.figures.curves import compared_curves, learning_curves
     from lowerbound.figures.data import reconstructions, samples
     from lowerbound.figures.latent import latent_scatter, manifold
+    from lowerbound.figures.painting import animate, painting_sheet
     from lowerbound.figures.tiling import tile
+    from lowerbound.figures.usage import kl_per_latent, prior_and_posterior
+    from lowerbound.figures.walks import interpolation, traversals
 
-__all__ = ["latent_scatter", "learning_curves", "manifold", "reconstructions", "samples", "save", "tile"]
+__all__ = [
+    "animate",
+    "compared_curves",
+    "interpolation",
+    "kl_per_latent",
+    "latent_scatter",
+    "learning_curves",
+    "manifold",
+    "painting_sheet",
+    "prior_and_posterior",
+    "reconstructions",
+    "samples",
+    "save",
+    "tile",
+    "traversals",
+]
 
 _HOMES = {
+    "animate": "painting",
+    "compared_curves": "curves",
+    "interpolation": "walks",
+    "kl_per_latent": "usage",
     "latent_scatter": "latent",
     "learning_curves": "curves",
     "manifold": "latent",
+    "painting_sheet": "painting",
+    "prior_and_posterior": "usage",
     "reconstructions": "data",
     "samples": "data",
     "save": "canvas",
     "tile": "tiling",
+    "traversals": "walks",
 }
 
 

@@ -45,6 +45,11 @@ def dress(ax: Axes, xlabel: str = "", ylabel: str = "") -> None:
     ax.set_ylabel(ylabel, fontsize=LABEL)
 
 
+def plain(text: str) -> str:
+    """A text from data, in which a dollar sign begins no formula."""
+    return text.replace("$", r"\$")
+
+
 def unit_range(images: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
     """Images between 0 and 1, in float32, with a number of channels that can be shown.
 

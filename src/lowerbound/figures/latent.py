@@ -1,4 +1,4 @@
-"""The latent space, where it has two dimensions.
+"""The latent space in the plane.
 
 References:
     Kingma and Welling, Auto-encoding variational Bayes, 2013, figure 4.
@@ -6,7 +6,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from torch import Tensor
 
-from lowerbound.figures.canvas import BLUE, LABEL, OKABE_ITO, PETROFF, TICK, dress, new_axes, show_pixels, unit_range
+from lowerbound.figures.canvas import (
+    BLUE,
+    LABEL,
+    OKABE_ITO,
+    PETROFF,
+    TICK,
+    dress,
+    new_axes,
+    plain,
+    show_pixels,
+    unit_range,
+)
 from lowerbound.figures.tiling import tile
 from lowerbound.models import LatentModel
 
@@ -81,22 +92,34 @@ def latent_grid(grid: int) -> Tensor:
     return torch.stack([first, second], -1).reshape(-1, 2)
 
 
-def latent_scatter(codes: np.ndarray, labels: np.ndarray | None = None, *, ax: Axes | None = None) -> Axes:
-    """The codes of data in a two-dimensional latent space.
+def latent_scatter(
+    codes: np.ndarray,
+    labels: np.ndarray | None = None,
+    *,
+    label_names: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """The codes of data in the latent space, or in the plane of their first two principal components.
 
     Args:
-        codes: [N, 2].
+        codes: [N, D], D at least two; of more than two dimensions the principal components are drawn, and their shares
+            of the variance are given.
         labels: Class of each datum, [N]; up to ten classes get colours of their own, and each bears its name. More
             than that are numbers on a scale.
+        label_names: What the labels 0, 1, … are called; None: by their numbers.
         ax: Where to draw; None: on a new figure.
 
     Raises:
-        ValueError: No codes, codes of another dimension, or another number of labels.
+        ValueError: No codes, codes of fewer than two dimensions, or another number of labels.
     """
-    if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) == 0:
-        raise ValueError(f"Codes have the shape [N, 2], not {list(codes.shape)}.")
+    if codes.ndim != 2 or codes.shape[1] < 2 or len(codes) == 0:
+        raise ValueError(f"Codes have the shape [N, D] with D at least 2, not {list(codes.shape)}.")
     if labels is not None and labels.shape != codes.shape[:1]:
         raise ValueError(f"There are {len(codes)} codes and {len(labels)} labels.")
+    names = "$z_1$", "$z_2$"
+    if codes.shape[1] > 2:
+        codes, shares = principal_components(codes)
+        names = [f"component {i + 1} ({share:.0%})" for i, share in enumerate(shares)]
     if ax is None:
         width, height = np.ptp(codes, axis=0)
         ax = new_axes(5.0, 5.0 * float(np.clip(height / max(width, 1e-9), 0.4, 1.5)))
@@ -109,15 +132,31 @@ def latent_scatter(codes: np.ndarray, labels: np.ndarray | None = None, *, ax: A
             palette = OKABE_ITO if len(classes) <= len(OKABE_ITO) else PETROFF
             # In one call and in the order of the data, lest the last class cover the others.
             ax.scatter(*codes.T, color=np.array(palette)[index], **style)
-            for name, place, color in zip(classes, _places(codes, index), palette, strict=False):
-                _name(ax, str(name), place, color)
+            called = [label if label_names is None else label_names[label] for label in classes]
+            for name, place, color in zip(called, _places(codes, index), palette, strict=False):
+                _name(ax, plain(str(name)), place, color)
         else:
             points = ax.scatter(*codes.T, c=labels, cmap="viridis", **style)
             ax.figure.colorbar(points, ax=ax, shrink=0.7).ax.tick_params(labelsize=TICK)
     # The limits give way and not the box: where one dimension has collapsed, a box would have no height left.
     ax.set_aspect("equal", adjustable="datalim")
-    dress(ax, "$z_1$", "$z_2$")
+    dress(ax, *names)
     return ax
+
+
+def principal_components(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first two principal components of codes [N, D], [N, 2], and their shares of the variance, [2].
+
+    The sign of each is such that its largest entry in size is positive.
+    """
+    centred = (codes - codes.mean(0)).astype(np.float64)
+    if centred.shape[1] <= centred.shape[0]:
+        scores = centred @ np.linalg.eigh(centred.T @ centred)[1][:, :-3:-1]
+    else:
+        values, vectors = np.linalg.eigh(centred @ centred.T)
+        scores = vectors[:, :-3:-1] * np.sqrt(np.clip(values[:-3:-1], 0, None))
+    largest = scores[np.abs(scores).argmax(0), (0, 1)]
+    return scores * np.where(largest < 0, -1, 1), scores.var(0) / max(centred.var(0).sum(), 1e-12)
 
 
 def _name(ax: Axes, text: str, place: tuple[float, float], color: str) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from lowerbound.distributions import entrywise_kl, entrywise_log_prob, kl
+from lowerbound.distributions import PointMass, entrywise_kl, entrywise_log_prob, kl
+
+if TYPE_CHECKING:
+    from lowerbound.likelihoods import Likelihood
 
 
 class Latent(NamedTuple):
@@ -61,6 +64,11 @@ class Trace(NamedTuple):
     mask: Bool[Tensor, "B *event"] | None = None
     """True where x was observed; the rest does not count in log p(x | z)."""
 
+    @property
+    def has_bound(self) -> bool:
+        """Whether there is a lower bound: a posterior that is a point mass has no density, and its KL is infinite."""
+        return not any(isinstance(latent.posterior, PointMass) for latent in self.latents)
+
     def log_likelihood(self) -> Float[Tensor, "K B"]:
         """log p(x | z) in nats, over the observed entries.
 
@@ -97,6 +105,16 @@ def _total(parts: Iterable[Tensor]) -> Tensor:
 
 class LatentModel(nn.Module, ABC):
     """A joint distribution p(x, z) with an approximate posterior q(z | x)."""
+
+    likelihood: Likelihood
+    """The family of p(x | z)."""
+    context_dim: int = 0
+    """Entries of the covariate that a conditional model is told of each datum."""
+    recurrent: bool = False
+    """Whether a trace is a loop of many small steps, which a compiler would unroll."""
+
+    def advance(self, share: float) -> None:
+        """Become what the model is when this share of its training is done, 0 … 1; most models stay as they are."""
 
     @abstractmethod
     def trace(

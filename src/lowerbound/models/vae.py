@@ -10,12 +10,17 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from lowerbound.models.latent import Latent, LatentModel, Trace
+
+if TYPE_CHECKING:
+    from lowerbound.likelihoods import Likelihood
+    from lowerbound.nn import Conditional
 
 
 class VAE(LatentModel):
@@ -25,6 +30,7 @@ class VAE(LatentModel):
         encoder: x [B, *event] → q(z | x), batch shape [B].
         decoder: z [K, B, *latent] → p(x | z), batch shape [K, B].
         prior: () → p(z), batch shape [].
+        context_dim: Entries of the covariate of a conditional model; 0: there is none.
 
     Each is any module (such as `nn.Conditional`) whose call returns a distribution; encoder and decoder take a context
     as their second argument where the model is conditional.
@@ -35,11 +41,19 @@ class VAE(LatentModel):
         encoder: nn.Module | Callable[..., Distribution],
         decoder: nn.Module | Callable[..., Distribution],
         prior: nn.Module | Callable[[], Distribution],
+        *,
+        context_dim: int = 0,
     ) -> None:
         super().__init__()
+        self.context_dim = context_dim
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
+
+    @property
+    def likelihood(self) -> Likelihood:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The family of p(x | z), where the decoder is a network and a head."""
+        return cast("Conditional", self.decoder).head  # pyright: ignore[reportReturnType]
 
     def posterior(self, x: Float[Tensor, "B *event"], *, context: Float[Tensor, "B C"] | None = None) -> Distribution:
         """q(z | x), batch shape [B]."""

@@ -1,6 +1,12 @@
 """Objectives: functions of a trace and of the share of the training that is done."""
 
 from lowerbound.objectives.adversarial import AdversarialAutoencoder, FactorVAE
+from lowerbound.objectives.autoencoding import (
+    GradientPenalty,
+    RegularizedAutoencoder,
+    VectorQuantization,
+    WeightPenalty,
+)
 from lowerbound.objectives.discrepancy import InfoVAE, squared_mmd
 from lowerbound.objectives.elbo import ELBO, Capacity
 from lowerbound.objectives.importance import CIWAE, IWAE, MIWAE, PIWAE, Renyi
@@ -21,6 +27,9 @@ OBJECTIVES = {
     "beta-tc-vae": BetaTCVAE,
     "factor-vae": FactorVAE,
     "adversarial-autoencoder": AdversarialAutoencoder,
+    "vq-vae": VectorQuantization,
+    "rae-l2": WeightPenalty,
+    "rae-gp": GradientPenalty,
 }
 """Objectives by the name that a configuration gives."""
 
@@ -37,10 +46,14 @@ __all__ = [
     "Capacity",
     "Decomposition",
     "FactorVAE",
+    "GradientPenalty",
     "InfoVAE",
     "Objective",
+    "RegularizedAutoencoder",
     "Renyi",
     "Value",
+    "VectorQuantization",
+    "WeightPenalty",
     "decompose",
     "squared_mmd",
 ]

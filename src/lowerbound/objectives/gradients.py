@@ -34,7 +34,16 @@ def scale_path(z: Float[Tensor, "K B *event"], factor: Float[Tensor, "K B"]) -> 
 
 
 def score_term(signal: Float[Tensor, "K B"], log_q: Float[Tensor, "K B"]) -> Float[Tensor, "K B"]:
-    """Zero, whose gradient is signal · ∇ log q: the score-function estimator with any learning signal."""
+    """Zero, whose gradient is signal · ∇ log q: the score-function estimator with any learning signal.
+
+    Raises:
+        ValueError: The posterior is certain of its draws, and has no score.
+    """
+    if torch.is_grad_enabled() and not log_q.requires_grad:
+        raise ValueError(
+            "The score-function gradient needs a posterior whose density has parameters, which a point has not: a "
+            "vector-quantized posterior is trained by the objective vq-vae."
+        )
     return signal.detach() * (log_q - log_q.detach())
 
 

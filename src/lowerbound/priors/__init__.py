@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from torch import nn
 
+from lowerbound.priors.autoregressive import AutoregressiveCategorical
+from lowerbound.priors.ex_post import ExPostMixture
 from lowerbound.priors.flow import FlowPrior
 from lowerbound.priors.gaussian import GaussianMixture, StandardNormal
 from lowerbound.priors.uniform import UniformCategorical, UniformRelaxedCategorical, UniformSphere
@@ -22,11 +24,15 @@ PRIORS: dict[str, Callable[..., nn.Module]] = {
     "uniform-sphere": UniformSphere,
     "uniform-categorical": UniformCategorical,
     "uniform-relaxed-categorical": UniformRelaxedCategorical,
+    "autoregressive": AutoregressiveCategorical,
+    "ex-post-mixture": ExPostMixture,
 }
 """Every prior by its name in the configuration."""
 
 __all__ = [
     "PRIORS",
+    "AutoregressiveCategorical",
+    "ExPostMixture",
     "FlowPrior",
     "GaussianMixture",
     "StandardNormal",

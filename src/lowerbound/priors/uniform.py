@@ -54,7 +54,8 @@ class UniformCategorical(nn.Module):
 
     def __init__(self, latent_dim: int, categories: int | None = None) -> None:
         super().__init__()
-        self.register_buffer("logits", torch.zeros(groups_of(latent_dim, categories)), persistent=False)
+        self.groups = groups_of(latent_dim, categories)
+        self.register_buffer("logits", torch.zeros(self.groups), persistent=False)
 
     def forward(self) -> Distribution:
         """The prior."""
@@ -84,8 +85,8 @@ class UniformRelaxedCategorical(nn.Module):
     def __init__(self, latent_dim: int, categories: int | None = None, temperature: float = 0.5) -> None:
         super().__init__()
         check_temperature(temperature)
-        self.temperature = temperature
-        self.register_buffer("logits", torch.zeros(groups_of(latent_dim, categories)), persistent=False)
+        self.groups, self.temperature = groups_of(latent_dim, categories), temperature
+        self.register_buffer("logits", torch.zeros(self.groups), persistent=False)
 
     def forward(self) -> Distribution:
         """The prior."""

@@ -25,7 +25,7 @@ class VampPrior(nn.Module):
         examples: From C to as many data [C, *event] as the model sees them: where the pseudo-inputs start.
 
     Raises:
-        ValueError: A number below one.
+        ValueError: A number below one, or an encoder without a spread.
 
     References:
         Tomczak and Welling, VAE with a VampPrior, 2018, equation 9.
@@ -36,6 +36,8 @@ class VampPrior(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least_one(latent_dim=latent_dim, components=components)
+        if not getattr(getattr(encoder, "head", None), "spreads", True):
+            raise ValueError("A VampPrior mixes posteriors that have a spread, and this encoder says a point.")
         # In a tuple, where torch does not look for parameters.
         self._encoder = (encoder,)
         self.pseudo_inputs = nn.Parameter(examples(components).detach().clone())

@@ -95,7 +95,9 @@ def bfloat16_gain() -> float:
     return fastest[0] / fastest[1]
 
 
-def choose_compile(setting: str, device: torch.device, precision: str, seconds_left: Callable[[], float]) -> Decision:
+def choose_compile(
+    setting: str, device: torch.device, precision: str, seconds_left: Callable[[], float], *, recurrent: bool = False
+) -> Decision:
     """Whether to compile: "compiled" or "eager".
 
     Args:
@@ -104,9 +106,12 @@ def choose_compile(setting: str, device: torch.device, precision: str, seconds_l
         precision: What its networks compute in.
         seconds_left: Measures how long the training would still take without compiling; it is called only where the
             rest does not decide.
+        recurrent: Whether the model is a loop that the compiler would unroll.
     """
     if setting == "never":
         return Decision("compile", "eager", "it was asked for")
+    if recurrent:
+        return Decision("compile", "eager", "the compiler would unroll the model's loop, for longer than it gains")
     if not has_cpp_compiler():
         return Decision("compile", "eager", "there is no C++ compiler (install g++ or clang++ to compile the model)")
     if setting == "always":

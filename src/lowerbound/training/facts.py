@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from lowerbound.errors import UserError
@@ -41,6 +41,7 @@ class Facts:
         validation: Shaped[Tensor, "V *event"] | None,
         settings: TrainingSettings,
         seed: int,
+        context: Float[Tensor, "N C"] | None = None,
     ) -> Self:
         """The facts about what `fit` is given."""
         identity = {
@@ -48,6 +49,7 @@ class Facts:
             "batch_size": settings.batch_size,
             "training data": fingerprint(train),
             "validation data": fingerprint(validation),
+            "contexts": fingerprint(context),
             "model": architecture(model),
         }
         circumstances = {"torch": str(torch.__version__), "threads": torch.get_num_threads()}
@@ -66,7 +68,7 @@ class Facts:
             UserError: A fact that must be the same is not.
         """
         for name, value in now.identity.items():
-            if (before := self.identity[name]) != value:
+            if (before := self.identity.get(name, "none")) != value:
                 raise UserError(
                     f"The training state {path} belongs to a training with the {name} {before}, not {value}: "
                     "resume with the model, the data and the settings that it began with."

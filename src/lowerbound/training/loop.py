@@ -52,6 +52,8 @@ def fit(
     *,
     seed: int,
     prepare: Callable[[Tensor], Tensor] | None = None,
+    context: Float[Tensor, "N C"] | None = None,
+    validation_context: Float[Tensor, "V C"] | None = None,
     state_dir: str | Path | None = None,
     resume: bool = False,
     on_epoch: Callable[[EpochRecord], None] | None = None,
@@ -73,6 +75,8 @@ def fit(
         seed: Of the order of the data and of every draw.
         prepare: From stored values to what the model sees; where it draws, it draws anew at every step. None: the
             stored values are what the model sees.
+        context: A covariate of each datum of the training, where the model is conditional.
+        validation_context: The same of the validation data.
         state_dir: Where the state of the training is saved, and what a resume reads.
         resume: Continue from the state in `state_dir`, to the very weights of a training without interruption; where
             none was saved yet, begin. The model is given as it was at the beginning.
@@ -101,6 +105,8 @@ def fit(
             settings,
             seed=seed,
             prepare=prepare or nn.Identity(),
+            context=context,
+            validation_context=validation_context,
             directory=directory,
             decisions=decisions,
             generators=generators,
@@ -122,6 +128,8 @@ class _Loop:
         *,
         seed: int,
         prepare: Callable[[Tensor], Tensor],
+        context: Tensor | None,
+        validation_context: Tensor | None,
         directory: Path | None,
         decisions: dict[str, Decision],
         generators: dict[str, torch.Generator],
@@ -139,6 +147,8 @@ class _Loop:
             prepare.to(self.device)
         self.train = train.to(self.device) if fits_on(self.device, train) else train
         self.validation = validation.to(self.device) if validation is not None and len(validation) else None
+        self.context = None if context is None else context.to(self.train.device)
+        self.validation_context = None if validation_context is None else validation_context.to(self.device)
         self.batch_size = min(settings.batch_size, len(train))
         self.steps_per_epoch = len(train) // self.batch_size
         self.bounds = Bounds.of(settings, self.steps_per_epoch)
@@ -148,7 +158,7 @@ class _Loop:
         log = torch.zeros(self.steps_per_epoch, 4, device=self.device)
         self.state = TrainingState(model, network, optimizer, generators, log, averaging=settings.average > 0)
         if directory:
-            self.facts = Facts.of(model, objective, train, validation, settings, seed)
+            self.facts = Facts.of(model, objective, train, validation, settings, seed, context)
         if saved:
             saved.facts.check(self.facts, saved.path)
             self.state.restore(saved)
@@ -180,7 +190,8 @@ class _Loop:
                 self.order = self._order()
             rows = self.order[index * size : (index + 1) * size]
             share = self.bounds.share(position.step + 0.5, position.seconds)
-            self.step(self.train.index_select(0, rows), state.log[index], share, learning_rate(settings, share))
+            self.model.advance(share)
+            self.step(*self._batch(rows), state.log[index], share, learning_rate(settings, share))
             position.step += 1
             position.seconds = time.monotonic() - self.started
             if position.step % AVERAGE_STEPS == 0:
@@ -224,18 +235,23 @@ class _Loop:
         generator = torch.Generator().manual_seed(mixed)
         return torch.randperm(len(self.train), generator=generator).to(self.train.device)
 
+    def _batch(self, rows: Int[Tensor, "B"]) -> tuple[Tensor, Tensor | None]:
+        """Stored values and contexts of some rows."""
+        return self.train.index_select(0, rows), None if self.context is None else self.context.index_select(0, rows)
+
     def _decide_on_compiling(self) -> None:
-        batch, position = self.train[: self.batch_size], self.state.position
+        batch = self._batch(torch.arange(self.batch_size, device=self.train.device))
+        position = self.state.position
 
         def seconds_left() -> float:
-            times = [self.step.rehearse(batch) for _ in range(7)]
+            times = [self.step.rehearse(*batch) for _ in range(7)]
             return self.bounds.seconds_left(position.step, position.seconds, median(times[2:]))
 
         precision = self.decisions["precision"].choice
         decision = self.decisions.get("compile") or choose_compile(
-            self.settings.compile, self.device, precision, seconds_left
+            self.settings.compile, self.device, precision, seconds_left, recurrent=self.model.recurrent
         )
-        failure = self.step.compile(batch) if decision.choice == "compiled" else None
+        failure = self.step.compile(*batch) if decision.choice == "compiled" else None
         self.decisions["compile"] = failure or decision
 
     def _reason_to_stop(self) -> Literal["epochs", "minutes", "patience"] | None:
@@ -318,14 +334,17 @@ class _Loop:
         position.validated = position.step
         if self.validation is None:
             return None, None
+        state.averaged.advance(share)
         distortion, rate = validation_bound(
             state.averaged,
             self.validation,
             batch_size=self.batch_size,
             pathwise=self.objective.pathwise,
             seed=self.seed,
+            context=self.validation_context,
         )
-        bound = -(distortion + rate)
+        # With a deterministic encoder there is no bound, and the best weights are those with the least distortion.
+        bound = -distortion if rate == math.inf else -(distortion + rate)
         if math.isfinite(bound) and (position.best_bound is None or bound > position.best_bound):
             position.best_step, position.best_bound, position.stale = position.step, bound, 0
             state.keep_as_best()

@@ -27,6 +27,7 @@ class EpochRecord:
     """NaN, as all means of the epoch are, where every step had to be skipped."""
     distortion: float
     rate: float
+    """Infinite, as `validation_rate` is, where the encoder is deterministic."""
     validation_distortion: float | None
     """Of the averaged weights; None where this epoch was not validated."""
     validation_rate: float | None
@@ -53,7 +54,7 @@ class Result:
     best_step: int | None
     """The step that the model's weights are from; None where nothing was validated, and they are the last ones."""
     best_bound: float | None
-    """Their ELBO on the validation data, in nats per datum."""
+    """Their ELBO on the validation data, in nats per datum; where the encoder is deterministic, −distortion."""
     skipped: int
     """Steps that were skipped, because their loss or gradient was not finite."""
     decisions: tuple[Decision, ...]

@@ -83,11 +83,11 @@ class TrainingState:
         self.position.averaged = step
         if self.averaging and steps:
             kept = min(decay, (1 + step) / (10 + step)) ** steps
-            averaged: list[Tensor] = list(self.averaged.parameters())
-            current: list[Tensor] = list(self.model.parameters())
+            averaged, current = _learned(self.averaged), _learned(self.model)
             torch._foreach_lerp_(averaged, current, 1 - kept)  # pyright: ignore[reportPrivateImportUsage]
             for old, new in zip(self.averaged.buffers(), self.model.buffers(), strict=True):
-                old.copy_(new)
+                if not old.is_floating_point():
+                    old.copy_(new)
 
     @torch.no_grad()
     def keep_as_best(self) -> None:
@@ -155,6 +155,11 @@ class TrainingState:
         for name, generator in self.generators.items():
             generator.set_state(saved.tensors[f"generator.{name}"])
         self.position = saved.position
+
+
+def _learned(model: nn.Module) -> list[Tensor]:
+    """What a training changes: the parameters, and buffers that it moves, such as a codebook."""
+    return [*model.parameters(), *(buffer for buffer in model.buffers() if buffer.is_floating_point())]
 
 
 @dataclass(frozen=True)

@@ -52,25 +52,31 @@ class Step:
             convolution.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] — valid, but undeclared
         self.channels_last = bool(convolutions)
 
-        def evaluate(x: Tensor, progress: Tensor) -> Value:
+        def evaluate(x: Tensor, context: Tensor | None, progress: Tensor) -> Value:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-                trace = model.trace(x, objective.particles, pathwise=objective.pathwise)
+                trace = model.trace(x, objective.particles, pathwise=objective.pathwise, context=context)
             return objective(trace, progress)
 
         self.evaluate = evaluate
 
     def __call__(
-        self, stored: Shaped[Tensor, "B *event"], log: Float[Tensor, "4"], share: float, learning_rate: float
+        self,
+        stored: Shaped[Tensor, "B *event"],
+        context: Float[Tensor, "B C"] | None,
+        log: Float[Tensor, "4"],
+        share: float,
+        learning_rate: float,
     ) -> None:
         """Update the parameters, unless the loss or its gradient is not finite.
 
         Args:
             stored: The batch.
+            context: A covariate of each datum, where the model is conditional.
             log: Where loss, gradient norm (before clipping), distortion and rate are written.
             share: Of the training that is done.
             learning_rate: Of this step.
         """
-        value = self._differentiate(stored, share)
+        value = self._differentiate(stored, context, share)
         with torch.no_grad():
             gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.optimizer.parameters]
             # torch's own clipping groups, checks and rescales, which costs as much again as the norm itself.
@@ -80,19 +86,21 @@ class Step:
             divisor = None if self.clip is None else (norm / self.clip).clamp(min=1).float()
             self.optimizer.step(gradients, learning_rate, skip=skipped(log).float(), divisor=divisor)
 
-    def _differentiate(self, stored: Tensor, share: float) -> Value:
+    def _differentiate(self, stored: Tensor, context: Tensor | None, share: float) -> Value:
         self.progress.fill_(share)
         x = self.prepare(stored.to(self.device, non_blocking=True))
         if self.channels_last and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
-        value = self.evaluate(x, self.progress)
+        if context is not None:
+            context = context.to(self.device, non_blocking=True)
+        value = self.evaluate(x, context, self.progress)
         for parameter in self.optimizer.parameters:
             parameter.grad = None
         # The two losses have no parameter in common, so that each is minimised as if it were alone.
         (value.loss if value.auxiliary is None else value.loss + value.auxiliary).backward()
         return value
 
-    def rehearse(self, stored: Shaped[Tensor, "B *event"]) -> float:
+    def rehearse(self, stored: Shaped[Tensor, "B *event"], context: Float[Tensor, "B C"] | None) -> float:
         """Go through the forward and the backward pass, and leave everything as it was.
 
         Returns:
@@ -101,7 +109,7 @@ class Step:
         buffers = [buffer.clone() for buffer in self.model.buffers()]
         with randomness(self.device, seed=0):
             start = time.perf_counter()
-            self._differentiate(stored, share=0.0)
+            self._differentiate(stored, context, share=0.0)
             if self.device.type == "cuda":
                 torch.cuda.synchronize(self.device)
             seconds = time.perf_counter() - start
@@ -109,7 +117,7 @@ class Step:
             buffer.copy_(before)
         return seconds
 
-    def compile(self, stored: Shaped[Tensor, "B *event"]) -> Decision | None:
+    def compile(self, stored: Shaped[Tensor, "B *event"], context: Float[Tensor, "B C"] | None) -> Decision | None:
         """Compile trace and objective as one graph for batches of this shape.
 
         Returns:
@@ -117,11 +125,12 @@ class Step:
         """
         from torch._dynamo.exc import TorchDynamoException  # seconds of import that no other training needs
 
-        self.rehearse(stored)  # torch finds a closed-form KL for the first time in a way that cannot be compiled
+        # torch finds a closed-form KL for the first time in a way that cannot be compiled.
+        self.rehearse(stored, context)
         eager = self.evaluate
         self.evaluate = torch.compile(eager, fullgraph=True, dynamic=False)
         try:
-            self.rehearse(stored)
+            self.rehearse(stored, context)
         except TorchDynamoException as error:
             self.evaluate = eager
             reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)

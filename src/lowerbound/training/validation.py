@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lowerbound.models import LatentModel
-from lowerbound.objectives import ELBO
 from lowerbound.training.device import randomness
 
 # A validated datum costs a forward pass, a third of a step; all of them together may cost this share of the training.
@@ -23,9 +22,17 @@ def automatic_interval(validated: int, trained: int) -> int:
 
 @torch.no_grad()
 def validation_bound(
-    model: LatentModel, x: Float[Tensor, "V *event"], *, batch_size: int, pathwise: bool, seed: int
+    model: LatentModel,
+    x: Float[Tensor, "V *event"],
+    *,
+    batch_size: int,
+    pathwise: bool,
+    seed: int,
+    context: Float[Tensor, "V C"] | None = None,
 ) -> tuple[float, float]:
     """Distortion and rate in nats per datum, in evaluation mode and with the same draws for the same seed.
+
+    The rate of a model with a deterministic encoder is infinite.
 
     Args:
         model: Its mode is left as it was.
@@ -33,14 +40,18 @@ def validation_bound(
         batch_size: Data at a time.
         pathwise: Whether z is drawn reparameterized.
         seed: Of the draws; torch's generators are left as they were.
+        context: A covariate of each datum.
     """
     training = model.training
     model.eval()
     sums = torch.zeros(2, device=x.device, dtype=torch.float64)
     with randomness(x.device, seed):
-        for batch in x.split(batch_size):
-            value = ELBO()(model.trace(batch, pathwise=pathwise), torch.ones((), device=x.device))
-            sums += len(batch) * torch.stack((value.distortion, value.rate))
+        for start in range(0, len(x), batch_size):
+            rows = slice(start, start + batch_size)
+            batch, given = x[rows], None if context is None else context[rows]
+            trace = model.trace(batch, pathwise=pathwise, context=given)
+            rate = trace.kl().mean() if trace.has_bound else sums.new_tensor(math.inf)
+            sums += len(batch) * torch.stack((-trace.log_likelihood().mean(), rate))
     model.train(training)
     distortion, rate = (sums / len(x)).tolist()
     return distortion, rate
