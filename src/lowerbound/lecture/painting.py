@@ -19,10 +19,13 @@ from lowerbound.lecture.drawing import DPI, draw_graph, figure_of, panels
 from lowerbound.lecture.exhibit import Exhibit, Slide
 from lowerbound.lecture.graphical import ANCESTRAL
 from lowerbound.lecture.workshop import Workshop
+from lowerbound.run import Run, pretrained
 from lowerbound.trained import Painted, Trained
 
 # Images of either model.
 _ROWS = 6
+# The run that came with the library.
+_TRAINED = "draw-mnist"
 
 
 class Pictures(NamedTuple):
@@ -64,11 +67,22 @@ def paint(conventional: Trained, draw: Trained, n: int) -> Pictures:
     return Pictures(conventional.sample(n, mean=True), draw.paint(n, seed=1))
 
 
+def paint_mnist(name: str, n: int) -> Painted:
+    """The means of n draws of a DRAW that came with the library, canvas by canvas."""
+    return Run.open(name).load().paint(n)
+
+
 def _draw_pictures(result: Pictures) -> Figure:
     figure, (ax,) = panels(1, 5.2, 5.6)
     figures.painting_sheet(result.painted, result.at_once, limits=(0, 16), ax=ax)
     ax.set_xticks(ax.get_xticks(), ["conventional", *(label.get_text() for label in ax.get_xticklabels()[1:])])
     ax.set_xlabel("step of DRAW")
+    return figure
+
+
+def _draw_mnist(painted: Painted) -> Figure:
+    figure, (ax,) = panels(1, 8.8, 4.6)
+    figures.painting_sheet(painted, limits=(0, 255), ax=ax)
     return figure
 
 
@@ -120,8 +134,24 @@ PAINTING = Exhibit(
     draw=_draw_pictures,
 )
 
+MNIST = Exhibit(
+    name="painting-mnist",
+    title="DRAW painting MNIST",
+    see=(
+        "Each row is one draw of a larger DRAW, which has learned from MNIST for hours rather than seconds.",
+        "Of its steps some are shown, the first and the last among them.",
+        "On images of 28 × 28 pixels the windows have room to move, and the digit comes to be where they pass.",
+    ),
+    equation=r"write(h_t) = \frac{1}{γ} F_Y^T w_t F_X",
+    alt="Six rows in which an empty square becomes a handwritten digit, with rectangles where the model writes.",
+    code=paint_mnist,
+    given=lambda workshop: (_TRAINED, _ROWS),
+    draw=_draw_mnist,
+)
+
+# The last figure is there where the run is that it shows.
 SLIDE = Slide(
     title="Conventional, and DRAW",
     said="Left: Conventional Variational Auto-Encoder, Right: DRAW Network.",
-    exhibits=(NETWORKS, PAINTING),
+    exhibits=(NETWORKS, PAINTING, *([MNIST] if _TRAINED in pretrained() else [])),
 )

@@ -201,7 +201,7 @@ GRADIENTS = Exhibit(
     equation=r"∇_μ ℒ = E_{p(ε)} [ ∇_μ \, log \, w(μ + σ ε) ] = E_q [ log \, w(z) \, ∇_μ \, log \, q(z) ], "
     r"\quad w(z) = p(x, z) / q(z)",
     alt="Two histograms of estimates of one derivative with about the same mean; the one of the score function is "
-    "many times wider.",
+    "several times wider.",
     code=single_draw_gradients,
     given=lambda workshop: (exact_model(workshop), workshop[RULE].x),
     draw=_draw_gradients,
