@@ -9,9 +9,12 @@ import sys
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
 from conftest import EPOCHS, SMALL
+from lowerbound.config import Config
+from lowerbound.experiment import fit_run
 
 SETTINGS = [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
 PICTURES = {
@@ -121,6 +124,103 @@ def test_score_finds_the_odd_rows(command, table_run, table_file, tmp_path):
     table = pq.read_table(tmp_path / "s.parquet")
     assert table.column_names == ["log_likelihood", "effective_sample_size"]
     assert int(np.argmin(table["log_likelihood"].to_numpy())) == 49
+
+
+@pytest.fixture(scope="module")
+def painter(tmp_path_factory, digits_file):
+    """A run of a small DRAW of those digits, each given its label."""
+    settings = {
+        **{name: value for name, value in SMALL.items() if name != "model.network.hidden"},
+        "training.epochs": 8,
+        "model.family.steps": 5,
+        "model.family.first_steps": 2,
+        "model.family.units": 16,
+        "model.condition": "label",
+        "evaluation.particles": 3,
+    }
+    return fit_run(
+        digits_file, Config.load("draw", settings), tmp_path_factory.mktemp("runs") / "painter"
+    ).run.directory
+
+
+def test_steps_of_a_sample_are_a_sheet_an_animation_or_the_canvases(command, painter, tmp_path):
+    answer = command("sample", painter, "--steps", "-n", 6, "-o", tmp_path / "a.npz")
+    assert (answer.code, "6 samples in 5 steps" in answer.out) == (0, True), answer.error
+    found = np.load(tmp_path / "a.npz")
+    assert (found["canvases"].shape, found["write"].shape, "read" in found) == ((6, 5, 8, 8), (6, 5, 6), False)
+    command("sample", painter, "-n", 6, "--means", "-o", tmp_path / "b.npz")
+    np.testing.assert_allclose(found["canvases"][:, -1], np.load(tmp_path / "b.npz")["samples"], atol=1e-3)
+    assert command("sample", painter, "--steps", "-o", tmp_path / "a.png").code == 0
+    assert np.asarray(Image.open(tmp_path / "a.png").convert("L")).std() > 10
+    for name in ("a.gif", "a.apng"):
+        assert command("sample", painter, "--steps", "-n", 4, "-o", tmp_path / name).code == 0
+        with Image.open(tmp_path / name) as image:
+            assert image.n_frames == 6
+
+
+def test_fewer_steps_stop_the_same_painting_earlier(command, painter, tmp_path):
+    command("sample", painter, "--steps", "-n", 3, "-o", tmp_path / "all.npz")
+    command("sample", painter, "--steps", "--stop-after", 2, "-n", 3, "-o", tmp_path / "two.npz")
+    command("sample", painter, "--stop-after", 2, "-n", 3, "--means", "-o", tmp_path / "last.npz")
+    whole, part = (np.load(tmp_path / name)["canvases"] for name in ("all.npz", "two.npz"))
+    np.testing.assert_allclose(part, whole[:, :2], atol=1e-4)
+    np.testing.assert_allclose(np.load(tmp_path / "last.npz")["samples"], whole[:, 1], atol=1e-3)
+
+
+def test_steps_of_a_reconstruction_show_what_was_read(command, painter, digits_file, tmp_path):
+    assert command("reconstruct", painter, digits_file, "--steps", "-n", 7, "-o", tmp_path / "a.npz").code == 0
+    found = np.load(tmp_path / "a.npz")
+    assert (found["canvases"].shape, found["read"].shape, found["write"].shape) == ((7, 5, 8, 8), (7, 5, 6), (7, 5, 6))
+    command("reconstruct", painter, digits_file, "-n", 7, "-o", tmp_path / "b.npz")
+    np.testing.assert_allclose(found["canvases"][:, -1], np.load(tmp_path / "b.npz")["reconstructions"], atol=1e-3)
+    answer = command("reconstruct", painter, digits_file, "--steps", "-o", tmp_path / "a.png")
+    assert "16 reconstructions in 5 steps" in answer.out
+    with Image.open(tmp_path / "a.png") as image:
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    for colour in ((86, 180, 233), (213, 94, 0)):
+        assert (pixels == colour).all(1).any()
+
+
+def test_a_label_is_sampled_alone_or_all_in_turn(command, painter, tmp_path):
+    """A sample that is given its label in turn is the one that is given it throughout."""
+    answer = command("sample", painter, "-n", 20, "--means", "-o", tmp_path / "turn.npz")
+    assert "the labels 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 in turn" in answer.out
+    turn = np.load(tmp_path / "turn.npz")["samples"]
+    for label in (3, 7):
+        answer = command("sample", painter, "-n", 20, "--means", "--label", label, "-o", tmp_path / "one.npz")
+        assert f"label {label}" in answer.out
+        one = np.load(tmp_path / "one.npz")["samples"]
+        np.testing.assert_allclose(one[label::10], turn[label::10], atol=1e-3)
+        assert (np.abs(one - turn).reshape(20, -1).max(1) > 0.01).sum() == 18
+
+
+def test_data_for_a_model_that_is_told_labels_needs_them(command, painter, digits_file, tmp_path):
+    with np.load(digits_file) as given:
+        np.savez(tmp_path / "bare.npz", images=given["images"])
+    for name in ("encode", "reconstruct"):
+        answer = command(name, painter, tmp_path / "bare.npz", "-o", tmp_path / "z.npz")
+        assert (answer.code, "is told the label of each datum" in answer.error) == (2, True), answer
+    assert command("score", painter, digits_file, "--particles", 2).code == 0
+    assert command("evaluate", painter, "--particles", 2).code == 0
+
+
+def test_mistakes_with_steps_and_labels_are_one_sentence(command, painter, small_run, tmp_path):
+    plain = small_run.directory
+    for words, message in {
+        ("sample", plain, "--steps", "-o", tmp_path / "a.png"): "Only a model of the family draw paints in steps",
+        ("sample", plain, "--stop-after", 3, "-o", tmp_path / "a.png"): "Only a model of the family draw paints",
+        ("sample", plain, "--label", 3, "-o", tmp_path / "a.png"): "was trained without labels: leave --label 3 out",
+        ("sample", plain, "-o", tmp_path / "a.gif"): "this output does not move",
+        ("sample", painter, "--label", 12, "-o", tmp_path / "a.png"): "Unknown label '12'",
+        ("sample", painter, "--steps", "--stop-after", 6, "-o", tmp_path / "a.png"): "takes from 1 to 5 steps, not 6",
+        ("sample", painter, "--steps", "-o", tmp_path / "a.parquet"): "must end in .npz or .png or .gif or .apng",
+        ("sample", painter, "--steps", "--draws", "-o", tmp_path / "a.gif"): "leave --draws out",
+    }.items():
+        answer = command(*words)
+        assert answer.code == 2, (words, answer)
+        assert message in answer.error, (words, answer.error)
+        assert answer.error.count("\n") == 1, answer.error
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_recipes_and_datasets(command):

@@ -433,6 +433,82 @@ def test_it_learns_to_paint_digits():
     assert (reached.distortion + reached.rate).mean() < 21
 
 
+@pytest.mark.parametrize("likelihood", [Bernoulli((1, 60, 40)), Gaussian((3, 60, 40))], ids=["grey", "colour"])
+def test_large_and_rectangular_images_are_painted_where_they_should_be(likelihood):
+    """The canvas moves at a sharp window's pixels, by the patch, in every channel and nowhere else."""
+    channels = likelihood.event_shape[0]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = DRAW(likelihood, 3, 2, 8, read=4, write=3)
+    x = (torch.rand(4, channels, 60, 40, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    value = ELBO()(model.trace(x, 2), torch.zeros(()))
+    gradients = torch.autograd.grad(value.loss, list(model.parameters()))
+    assert all(torch.isfinite(gradient).all() and (gradient != 0).any() for gradient in gradients)
+    patch = torch.arange(1.0, 1 + model.writer.patch)
+    with torch.no_grad():
+        model.steps = 1
+        model.to_canvas.weight.zero_()
+        place = [2 * 33 / 41 - 1, 2 * 52 / 61 - 1, -20.0, -math.log(59 / 2), 0.0]
+        model.to_canvas.bias[5:10] = torch.tensor(place)
+        model.to_canvas.bias[10:] = patch
+    change = model.paint(1).canvas[0, 0] - model.canvas
+    # Rows of the window first, then channels, then columns.
+    written = patch.reshape(3, -1, channels, 3).movedim(0, 2)
+    torch.testing.assert_close(change[:, :, 50:53, 31:34], written, atol=1e-4, rtol=1e-4)
+    change[:, :, 50:53, 31:34] = 0
+    assert change.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_gradients_reach_data_and_codes(eyes):
+    """Of the bound with respect to x, with a mask, and of p(x | z) with respect to z, against finite differences."""
+    model, x = tiny(Gaussian((1, 5, 7)), steps=2, **eyes), images(2)
+    mask = torch.rand(x.shape, generator=torch.Generator().manual_seed(3)) < 0.7
+    z = torch.randn(2, 6, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+
+    def weight(x):
+        torch.manual_seed(1)
+        return model.trace(x, 2, mask=mask).log_weight()
+
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    assert torch.autograd.gradcheck(weight, (x.clone().requires_grad_(),))
+    assert torch.autograd.gradcheck(lambda z: model.decode(z).log_prob(x), (z.requires_grad_(),))
+    assert torch.autograd.gradcheck(lambda z: model.posterior(x).log_prob(z), (z,))
+
+
+def test_a_graph_may_be_gone_through_twice():
+    model, x = tiny(), images()
+    trace = model.trace(x)
+    first, second = (
+        torch.autograd.grad(trace.log_weight().sum(), list(model.parameters()), retain_graph=True) for _ in range(2)
+    )
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.slow
+def test_compiled_steps_are_the_same_and_serve_for_any_number_of_them():
+    """Loss and gradient in float32, to its rounding; two functions are compiled, for seven steps as for three."""
+    from torch._dynamo.utils import counters
+
+    model, x = tiny(steps=7).float(), images().float()
+    counters.clear()
+    graphs = []
+    for steps in (3, 7):
+        model.steps, results = steps, []
+        for model.compiled in (False, True):
+            torch.manual_seed(0)
+            loss = ELBO()(model.trace(x, 2), torch.zeros(())).loss
+            results.append((loss, torch.autograd.grad(loss, list(model.parameters()))))
+        (loss, gradients), (compiled_loss, compiled_gradients) = results
+        torch.testing.assert_close(compiled_loss, loss)
+        for one, other in zip(compiled_gradients, gradients, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+        graphs.append(counters["stats"]["unique_graphs"])
+    assert graphs == [2, 2]
+
+
 @pytest.mark.parametrize("name", ["steps", "units", "latent_dim"])
 def test_a_number_that_makes_no_sense_is_refused(name):
     with pytest.raises(UserError, match=rf"^{name} = 0 makes no sense for DRAW: choose a number from 1"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lowerbound.errors import UserError
-from lowerbound.nn.attention import Attention, Filters, filter_bank, read, write
+from lowerbound.nn.attention import Attention, Filters, read, write
 
 
 def paper_filters(numbers, size, height, width):
@@ -112,10 +112,13 @@ def test_gradients_are_finite_differences(height, width):
 
 
 def test_gradients_hold_where_a_filter_leaves_the_image():
-    """Filters that are partly, nearly and wholly outside."""
-    centres = torch.tensor([[-4.2, -1.3, 0.2, 5.4, 7.1, 9.9]], dtype=torch.float64, requires_grad=True)
-    sigma = torch.tensor([0.8], dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda mu, s: filter_bank(mu, s, 6), (centres, sigma))
+    """Windows of which filters are partly, nearly and wholly outside."""
+    attention = Attention(3, 6, 5).double()
+    places = torch.tensor([-1.6, -1.1, -0.9, 0.7, 1.2, 2.1], dtype=torch.float64)
+    numbers = torch.stack([places, places.flip(0), *torch.tensor([[-3.0], [-0.2], [0.1]]).expand(3, 6)], 1)
+    filters, _ = attention(numbers)
+    assert {(total > 0.5).item() for total in filters.columns.sum(2).flatten()} == {True, False}
+    assert torch.autograd.gradcheck(lambda n: (*attention(n)[0], attention(n)[1]), (numbers.requires_grad_(),))
 
 
 @pytest.mark.parametrize("place", [-40.0, 40.0, 1e6])
@@ -132,9 +135,10 @@ def test_a_window_outside_of_the_image_reads_and_writes_nothing(place):
 
 
 def test_a_filter_between_two_pixels_is_not_lost_however_narrow():
-    filters = filter_bank(torch.tensor([[2.5, 3.4]]), torch.tensor([1e-3]), 5)
-    torch.testing.assert_close(filters[0, 1], torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]))
-    torch.testing.assert_close(filters.sum(-1), torch.ones(1, 2))
+    """At column 2.5 and row 3.4, with σ = e⁻⁵."""
+    filters, _ = Attention(1, 5, 5)(torch.tensor([[2.5 / 3 - 1, 3.4 / 3 - 1, -10.0, 0.0, 0.0]]))
+    torch.testing.assert_close(filters.rows[0, 0], torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0]))
+    torch.testing.assert_close(filters.columns.sum(-1), torch.ones(1, 1))
 
 
 def test_a_window_begins_over_the_whole_image():

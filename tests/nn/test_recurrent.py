@@ -1,10 +1,11 @@
-"""The recurrent layers against torch's own."""
+"""The recurrent layers, forwards and backwards, against torch's own."""
 
 import pytest
 import torch
 from torch import nn
 
-from lowerbound.nn.recurrent import LSTM, RepeatedLinear
+from lowerbound.nn import recurrent
+from lowerbound.nn.recurrent import LSTM, LayerGradient, Memory, RepeatedLinear, linear, linear_back, lstm, lstm_back
 
 
 def sequence(*shape, seed=0):
@@ -18,7 +19,6 @@ def reference(cell):
     theirs = nn.LSTM(inputs, units).double()
     i, f, o, g = range(4)
     order = torch.cat([torch.arange(units) + units * gate for gate in (i, f, g, o)])
-    order = torch.cat([order[: 2 * units], order[2 * units :]])
     with torch.no_grad():
         weight, bias = cell.gates.weight[order], cell.gates.bias[order]
         theirs.weight_ih_l0.copy_(weight[:, :inputs])
@@ -28,50 +28,62 @@ def reference(cell):
     return theirs, order
 
 
-def run(cell, x, state, constant=None):
-    """Every output, and the last state."""
-    step, outputs = cell.repeated(len(x), x.shape[1], constant), []
+@torch.no_grad()
+def there_and_back(cell, x, state, of_outputs, of_cell, constant=None):
+    """Outputs and last cell; then the gradients of x, of the first state, of the weight, and of what is added."""
+    layer, memory, outputs, steps = cell.gates.layer(constant), Memory(*state), [], []
     for each in x:
-        state = step([each], state)
-        outputs.append(state[0])
-    return torch.stack(outputs), state
+        memory, step = lstm(layer, [each[:, :1], each[:, 1:]], memory)
+        outputs.append(memory.output)
+        steps.append(step)
+    gradient, of = LayerGradient(layer), Memory(torch.zeros_like(of_cell), of_cell)
+    of_x = []
+    for step, of_output in zip(steps[::-1], of_outputs.flip(0), strict=True):
+        part, of, slope = lstm_back(layer, step, of._replace(output=of.output + of_output))
+        gradient.add(step.x, slope)
+        of_x.insert(0, part)
+    return torch.stack(outputs), memory.cell, [torch.stack(of_x), *of, *gradient.finish()]
 
 
-def test_values_and_gradients_are_those_of_torch_s_lstm():
+@pytest.mark.parametrize("together", [1, 5, 1000])
+def test_values_and_gradients_are_those_of_torch_s_lstm(together, monkeypatch):
+    """Whether the steps of the weight's gradient are taken one by one, by threes, or all at once."""
+    monkeypatch.setattr(recurrent, "_TOGETHER", together)
     cell = LSTM(3, 4).double()
     theirs, order = reference(cell)
-    x, h, c = sequence(6, 2, 3).requires_grad_(), sequence(2, 4, seed=1), sequence(2, 4, seed=2)
-    state = h.requires_grad_(), c.requires_grad_()
-    outputs, (_, last) = run(cell, x, state)
+    x, h, c = sequence(7, 2, 3), sequence(2, 4, seed=1), sequence(2, 4, seed=2)
+    of_outputs, of_cell = sequence(7, 2, 4, seed=3), sequence(2, 4, seed=4)
+    outputs, last, gradients = there_and_back(cell, x, (h, c), of_outputs, of_cell)
+    wanted = [part.requires_grad_() for part in (x, h, c)]
     expected, (_, expected_last) = theirs(x, (h.unsqueeze(0), c.unsqueeze(0)))
     torch.testing.assert_close(outputs, expected)
     torch.testing.assert_close(last, expected_last[0])
-    weighting = sequence(6, 2, 4, seed=3)
-    ours = torch.autograd.grad((outputs * weighting).sum() + last.square().sum(), [x, *state, *cell.parameters()])
-    loss = (expected * weighting).sum() + expected_last.square().sum()
-    wanted = torch.autograd.grad(loss, [x, *state, theirs.weight_ih_l0, theirs.weight_hh_l0, theirs.bias_ih_l0])
-    for one, other in zip(ours[:3], wanted[:3], strict=True):
+    loss = (expected * of_outputs).sum() + (expected_last[0] * of_cell).sum()
+    wanted += [theirs.weight_ih_l0, theirs.weight_hh_l0, theirs.bias_ih_l0]
+    *of_states, of_inputs, of_recurrent, of_bias = torch.autograd.grad(loss, wanted)
+    for one, other in zip(gradients[:3], of_states, strict=True):
         torch.testing.assert_close(one, other)
-    torch.testing.assert_close(ours[3][order], torch.cat(wanted[3:5], 1))
-    torch.testing.assert_close(ours[4][order], wanted[5])
+    torch.testing.assert_close(gradients[3][order], torch.cat([of_inputs, of_recurrent], 1))
+    torch.testing.assert_close(gradients[4][order], of_bias)
 
 
 def test_a_constant_input_may_be_given_once():
-    """Gates and gradients are those of the constant fed at every step."""
+    """Results and gradients are those of the constant fed at every step."""
     cell, whole = LSTM(3, 4).double(), LSTM(5, 4).double()
-    x, constant, state = sequence(4, 2, 3), sequence(2, 2, seed=1).requires_grad_(), (sequence(2, 4), sequence(2, 4))
-    extra = nn.Linear(2, 16, bias=False).double()
+    x, constant, state = sequence(4, 2, 3), sequence(2, 2, seed=1), (sequence(2, 4), sequence(2, 4))
+    of_outputs, of_cell = sequence(4, 2, 4, seed=3), sequence(2, 4, seed=4)
+    extra = sequence(16, 2, seed=5)
     with torch.no_grad():
-        whole.gates.weight.copy_(torch.cat([cell.gates.weight[:, :3], extra.weight, cell.gates.weight[:, 3:]], 1))
+        whole.gates.weight.copy_(torch.cat([cell.gates.weight[:, :3], extra, cell.gates.weight[:, 3:]], 1))
         whole.gates.bias.copy_(cell.gates.bias)
-    outputs, _ = run(cell, x, state, extra(constant))
-    expected, _ = run(whole, torch.cat([x, constant.expand(4, 2, 2)], 2), state)
+    outputs, _, gradients = there_and_back(cell, x, state, of_outputs, of_cell, constant @ extra.T)
+    fed = torch.cat([x, constant.expand(4, 2, 2)], 2)
+    expected, _, wanted = there_and_back(whole, fed, state, of_outputs, of_cell)
     torch.testing.assert_close(outputs, expected)
-    ours = torch.autograd.grad(outputs.square().sum(), [constant, extra.weight, cell.gates.bias])
-    wanted = torch.autograd.grad(expected.square().sum(), [constant, whole.gates.weight, whole.gates.bias])
-    torch.testing.assert_close(ours[0], wanted[0])
-    torch.testing.assert_close(ours[1], wanted[1][:, 3:5])
-    torch.testing.assert_close(ours[2], wanted[2])
+    torch.testing.assert_close(gradients[4].shape, torch.Size((2, 16)))
+    torch.testing.assert_close(gradients[4].sum(0), wanted[4])
+    torch.testing.assert_close(gradients[4].T @ constant, wanted[3][:, 3:5])
+    torch.testing.assert_close(gradients[4] @ extra, wanted[0][:, :, 3:].sum(0))
 
 
 def test_the_forget_gate_starts_open():
@@ -79,37 +91,36 @@ def test_the_forget_gate_starts_open():
     assert bias.tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0]
 
 
-def test_gradients_count_the_uses_that_mattered_and_no_others():
-    layer = RepeatedLinear(3, 2).double()
-    x = sequence(4, 5, 3)
-    use = layer.repeated(6, 5)
-    results = [use(each) for each in x]
-    (gradient,) = torch.autograd.grad(results[0].sum() + 2 * results[3].sum(), layer.weight, retain_graph=True)
-    expected = (x[0] + 2 * x[3]).sum(0).expand(2, 3)
-    torch.testing.assert_close(gradient, expected)
-    # An earlier pass through part of the graph leaves nothing behind.
-    (gradient,) = torch.autograd.grad(results[1].sum(), layer.weight)
-    torch.testing.assert_close(gradient, x[1].sum(0).expand(2, 3))
+def test_a_gradient_that_is_not_wanted_is_not_computed():
+    layer = RepeatedLinear(3, 2).double().layer()
+    gradient = LayerGradient(layer, wanted=False)
+    gradient.add(sequence(5, 3), sequence(5, 2))
+    of_weight, of_added = gradient.finish()
+    assert of_weight is None
+    torch.testing.assert_close(of_added, sequence(5, 2).sum(0))
 
 
-def test_without_gradients_it_is_a_linear_layer():
-    layer, x = RepeatedLinear(3, 2).double(), sequence(5, 3)
-    with torch.no_grad():
-        result = layer.repeated(1, 5)(x)
-    torch.testing.assert_close(result, nn.functional.linear(x, layer.weight, layer.bias))
-    assert not result.requires_grad
-
-
+@torch.no_grad()
 def test_under_autocast_products_are_in_bfloat16_and_results_in_float32():
-    """To the rounding of bfloat16, 2⁻⁸ of each factor."""
-    layer, x = RepeatedLinear(64, 8), torch.randn(5, 64, generator=torch.Generator().manual_seed(0))
-    exact = nn.functional.linear(x, layer.weight, layer.bias)
+    """To the rounding of bfloat16, 2⁻⁸ of each factor; the gradient of the weight is rounded once over all steps."""
+    layer = RepeatedLinear(64, 8)
+    x = torch.randn(6, 5, 64, generator=torch.Generator().manual_seed(0))
+    exact = nn.functional.linear(x[0], layer.weight, layer.bias)
     with torch.autocast("cpu", torch.bfloat16):
-        result = layer.repeated(1, 5)(x)
-    assert result.dtype == torch.float32
+        parts = layer.layer()
+    result, seen = linear(parts, [x[0]])
+    assert (result.dtype, seen.dtype, parts.weight.dtype) == (torch.float32, torch.bfloat16, torch.bfloat16)
     assert 0 < (result - exact).abs().max() < 0.05
-    (gradient,) = torch.autograd.grad(result.sum(), layer.weight)
-    torch.testing.assert_close(gradient, x.sum(0).expand(8, 64), atol=0.05, rtol=0.02)
+    slope = torch.ones(5, 8)
+    of_x = linear_back(parts, slope)
+    assert of_x.dtype == torch.float32
+    torch.testing.assert_close(of_x, slope @ layer.weight, atol=0.02, rtol=0)
+    gradient = LayerGradient(parts)
+    for each in x:
+        gradient.add(linear(parts, [each])[1], slope)
+    of_weight, of_bias = gradient.finish()
+    torch.testing.assert_close(of_weight.float(), x.sum((0, 1)).expand(8, 64), atol=0.05, rtol=0.02)
+    torch.testing.assert_close(of_bias, torch.full((8,), 30.0))
 
 
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0)])

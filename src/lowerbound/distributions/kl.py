@@ -95,5 +95,5 @@ def discrete_kl(p: Float[Tensor, "*batch S"], q: Float[Tensor, "*batch S"]) -> F
         tolerance = probabilities.shape[-1] * 10 * torch.finfo(probabilities.dtype).eps
         if not ((total - 1).abs() <= tolerance).all():
             worst = total.flatten()[(total - 1).abs().argmax()].item()
-            raise UserError(f"{name} adds up to {worst:g} and not to 1: divide it by its sum.")
+            raise UserError(f"{name} adds up to {worst:.10g} and not to 1: divide it by its sum.")
     return torch.where(p == 0, 0.0, p * (p / q).log()).sum(-1)

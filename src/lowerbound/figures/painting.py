@@ -71,15 +71,15 @@ def painting_sheet(
     cells = [] if originals is None else [_cells(unit_range(originals, limits), [], zoom)]
     cells += [_cells(*_step(painted, step, limits), zoom) for step in shown]
     sheet = tile(np.stack(cells, 1).reshape(count * columns, *cells[0].shape[1:]), columns)
-    ax = show_pixels(sheet, ax, bottom=0.5)
+    ax = show_pixels(sheet, ax, bottom=0.4)
     names = [*([] if originals is None else ["original"]), *(str(step + 1) for step in shown)]
     cell = cells[0].shape[-1]
     ax.set_xticks([(i + 0.5) * cell - 0.5 for i in range(columns)], names, fontsize=TICK)
     ax.tick_params(length=0, pad=2)
-    ax.set_xlabel("step", fontsize=LABEL, labelpad=2)
+    ax.set_xlabel("step", fontsize=LABEL, labelpad=0)
     named = [("written through", WRITE, painted.write), ("read through", READ, painted.read)]
     for i, (name, colour) in enumerate((name, colour) for name, colour, window in named if window is not None):
-        offset = (-4 - 80 * i, -17)
+        offset = (-4 - 80 * i, -13)
         ax.annotate(
             name, (1, 0), offset, "axes fraction", "offset points", fontsize=LABEL, color=colour, ha="right", va="top"
         )
@@ -149,7 +149,7 @@ def _checked(painted: Painted, originals: np.ndarray | None) -> np.ndarray:
     canvases = painted.canvases
     if canvases.ndim != 5:
         raise ValueError(f"Paintings of images have the shape [N, T, C, H, W], not {list(canvases.shape)}.")
-    if originals is not None and originals.shape != (canvases[:, 0]).shape:
+    if originals is not None and originals.shape != canvases[:, 0].shape:
         raise ValueError(f"Originals {originals.shape} and paintings {canvases[:, 0].shape} differ in shape.")
     return canvases
 

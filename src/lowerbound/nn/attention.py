@@ -8,6 +8,9 @@
 with i, j = 1 … N for the filters and a = 1 … W, b = 1 … H for the pixels; Z makes each filter sum to one. The five
 numbers that a network gives are g̃_X, g̃_Y, log σ², log δ̃ and log γ (21).
 
+A window is placed, read through and written through at every step of a recurrence, and its tensors are small: the
+derivatives are written out, for automatic differentiation would take several times as many operations.
+
 References:
     Gregor, Danihelka, Graves, Rezende and Wierstra, DRAW: A recurrent neural network for image generation, 2015,
     section 3.2, whose numbers of equations these are.
@@ -16,6 +19,7 @@ References:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -30,10 +34,10 @@ PARAMETERS = 5
 # Widths, strides and intensities from 1/22,000 of what they are to 22,000 times that (σ: the square root of it), far
 # from where a trained window goes and from where a product of a few of them overflows in float32.
 _BOUND = 10.0
-# Shares of the exponents that a type of number has. Weights with an exponent below the first are taken for 0: they add
-# nothing, their products stay in the range of the type, and numbers at its edge are a hundred times as slow as others.
-# A filter with less than the second in all, beside the nearest point of an endless image, is outside of the image.
-_NOTHING, _OUTSIDE = 0.45, 0.2
+# Shares of the exponents that a type of number has. Weights do not go below the first, where they add nothing: products
+# of smaller ones would come to the edge of the type's range, where numbers are a hundred times as slow. A filter whose
+# weight at the nearest border has an exponent below the second, relative to its middle, is outside of the image.
+_LEAST, _OUTSIDE = 0.35, 0.2
 
 
 class Window(NamedTuple):
@@ -54,65 +58,12 @@ class Window(NamedTuple):
 
 
 class Filters(NamedTuple):
-    """The filters of windows."""
+    """The filters of windows, or the gradient with respect to them."""
 
     rows: Float[Tensor, "*batch N H"]
     """F_Y."""
     columns: Float[Tensor, "*batch N W"]
     """F_X."""
-
-
-def filter_bank(
-    centres: Float[Tensor, "*batch N"], sigma: Float[Tensor, "*batch"], length: int
-) -> Float[Tensor, "*batch N L"]:
-    """Gaussian filters over the pixels 1 … `length` of one axis, each with the sum one (equations 25 and 26).
-
-    A filter outside of the image is zero throughout, and one between two pixels is not, however narrow it is.
-
-    Args:
-        centres: The means μ.
-        sigma: Standard deviation of all filters of a window.
-        length: Pixels, L.
-    """
-    return _FilterBank.apply(centres, sigma, length)  # pyright: ignore[reportReturnType]
-
-
-class _FilterBank(torch.autograd.Function):
-    """Normalised exponentials, with their derivative.
-
-    The exponent is taken relative to that of the integer nearest to the mean. Inside of the image that is a pixel, so
-    that Z is at least one; outside, the pixels' weights relative to it vanish and the filter with them.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, centres: Tensor, sigma: Tensor, length: int) -> Tensor:
-        nearest = centres.round()
-        pixels = torch.arange(1, length + 1, device=centres.device, dtype=centres.dtype)
-        offset = pixels - nearest.unsqueeze(-1)
-        twice = (2 * (nearest - centres)).unsqueeze(-1)
-        precision = sigma.pow(-2)[..., None, None]
-        # (a − μ)² − (n − μ)² = (a − n) (a − n + 2 (n − μ))
-        lowest = math.log(torch.finfo(centres.dtype).tiny)
-        filters = (offset + twice).mul_(offset).mul_(-0.5 * precision)
-        filters.clamp_(min=_NOTHING * lowest).exp_()
-        filters = nn.functional.threshold(filters, 1.01 * math.exp(_NOTHING * lowest), 0.0, inplace=True)
-        total = filters.sum(-1, keepdim=True)
-        least = math.exp(_OUTSIDE * lowest)
-        filters.div_(total.clamp(min=least))
-        ctx.save_for_backward(filters, offset, twice, precision, total >= least, sigma)
-        return filters
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        filters, offset, twice, precision, inside, sigma = ctx.saved_tensors
-        of_exponent = gradients[0] * filters
-        change = of_exponent.sum(-1, keepdim=True).mul_(inside)
-        of_exponent.addcmul_(filters, change, value=-1).mul_(offset)
-        along = of_exponent.sum(-1, keepdim=True)
-        of_width = torch.addcmul((of_exponent * offset).sum(-1, keepdim=True), along, twice)
-        of_sigma = (of_width.sum(-2, keepdim=True) * precision)[..., 0, 0] / sigma
-        return (along * precision).squeeze(-1), of_sigma, None
 
 
 class Attention(nn.Module):
@@ -130,6 +81,7 @@ class Attention(nn.Module):
     middle: Tensor
     powers: Tensor
     offsets: Tensor
+    pixels: Tensor
 
     def __init__(self, size: int, height: int, width: int) -> None:
         super().__init__()
@@ -140,54 +92,207 @@ class Attention(nn.Module):
             )
         self.size, self.height, self.width = size, height, width
         self.unit = (max(height, width) - 1) / max(size - 1, 1)
+        offsets = self.unit * (torch.arange(1, size + 1) - size / 2 - 0.5)
         self.register_buffer("middle", torch.tensor([width + 1, height + 1]) / 2, persistent=False)
         self.register_buffer("powers", torch.tensor([0.5, 1.0, 1.0]), persistent=False)
-        self.register_buffer("offsets", torch.arange(1, size + 1) - size / 2 - 0.5, persistent=False)
+        self.register_buffer("offsets", offsets, persistent=False)
+        self.register_buffer("pixels", torch.arange(1.0, max(height, width) + 1), persistent=False)
 
     def initial_parameters(self) -> Float[Tensor, "5"]:
         """A window over all of the image whose filters are half as wide as their stride."""
         stride = self.unit if self.size > 1 else max(self.height, self.width)
         return torch.tensor([0.0, 0.0, 2 * math.log(max(stride, 1) / 2), 0.0, 0.0])
 
-    def window(self, parameters: Float[Tensor, "B 5"]) -> Window:
+    def window(self, numbers: Float[Tensor, "B 5"]) -> Window:
         """The window that a network's five numbers place (equations 21 to 24)."""
-        centre, scales = self._placed(parameters)
-        (x, y), (sigma, stride, intensity) = centre.unbind(1), scales.unbind(1)
+        (x, y), (sigma, stride, intensity) = (part.unbind(1) for part in self.scaled(numbers))
         stride = stride * self.unit
         return Window(x, y, stride, (self.size - 1) * stride + 1, sigma, intensity)
 
-    def _placed(self, parameters: Tensor) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B 3"]]:
+    def scaled(self, numbers: Float[Tensor, "B 5"]) -> tuple[Float[Tensor, "B 2"], Float[Tensor, "B 3"]]:
         """Centre, and (σ, δ̃, γ)."""
-        place, logs = parameters.split([2, 3], 1)
-        return (place + 1) * self.middle, (logs.clamp(-_BOUND, _BOUND) * self.powers).exp()
+        return (numbers[:, :2] + 1) * self.middle, (numbers[:, 2:].clamp(-_BOUND, _BOUND) * self.powers).exp()
 
-    def forward(self, parameters: Float[Tensor, "B 5"]) -> tuple[Filters, Float[Tensor, "B"]]:
+    def forward(self, numbers: Float[Tensor, "B 5"]) -> tuple[Filters, Float[Tensor, "B"]]:
         """Filters and intensity γ of the window that a network's five numbers place."""
-        centre, scales = self._placed(parameters)
-        sigma, stride, intensity = scales.unbind(1)
-        centres = torch.addcmul(centre.unsqueeze(-1), (stride * self.unit)[:, None, None], self.offsets)
-        if self.height == self.width:
-            both = filter_bank(centres, sigma.unsqueeze(1).expand(-1, 2), self.width)
-            return Filters(both[:, 1], both[:, 0]), intensity
-        across, down = centres.unbind(1)
-        return Filters(filter_bank(down, sigma, self.height), filter_bank(across, sigma, self.width)), intensity
+        rows, columns, intensity = _Place.apply(numbers, self)  # pyright: ignore[reportGeneralTypeIssues]
+        return Filters(rows, columns), intensity
+
+
+class Placed(NamedTuple):
+    """A window of each image, and what its derivative needs."""
+
+    filters: Filters
+    precision: Float[Tensor, "B"]
+    """1/σ²."""
+    stride: Float[Tensor, "B"]
+    """δ̃."""
+    intensity: Float[Tensor, "B"]
+    """γ."""
+    within: Float[Tensor, "B 3"]
+    """1 where a logarithm was in its bounds, 0 where it was not."""
+    centres: Float[Tensor, "B 2 N"]
+    """μ_X and μ_Y."""
+
+    def gradient(
+        self, attention: Attention, of_filters: Filters, of_intensity: Float[Tensor, "B"]
+    ) -> Float[Tensor, "B 5"]:
+        """From the gradient with respect to filters and intensity to that with respect to the numbers."""
+        of_centres, of_precision = [], 0.0
+        for axis, of_bank in ((0, of_filters.columns), (1, of_filters.rows)):
+            bank = self.filters[1 - axis]
+            offset, lag = _relative(self.centres[:, axis], attention.pixels[: bank.shape[2]])
+            of_exponent = of_bank * bank
+            of_exponent = of_exponent - bank * of_exponent.sum(2, keepdim=True)
+            first = of_exponent * offset
+            along, second = first.sum(2), (first * offset).sum(2)
+            of_precision = of_precision - 0.5 * (second + 2 * lag * along).sum(1)
+            of_centres.append(along * self.precision.unsqueeze(1))
+        of_centre = torch.stack([each.sum(1) for each in of_centres], 1)
+        of_stride = ((of_centres[0] + of_centres[1]) * attention.offsets).sum(1)
+        of_logs = [-self.precision * of_precision, of_stride * self.stride, of_intensity * self.intensity]
+        return torch.cat([of_centre * attention.middle, torch.stack(of_logs, 1) * self.within], 1)
+
+
+def place(attention: Attention, numbers: Float[Tensor, "B 5"]) -> Placed:
+    """Place a window on each image.
+
+    The exponent of each filter is taken relative to that of the pixel nearest to its mean, so that Z is at least one
+    and a filter between two pixels is not lost, however narrow it is. A filter outside of the image is zero.
+    """
+    centre, scales = attention.scaled(numbers)
+    sigma, stride, intensity = scales.unbind(1)
+    precision = sigma.pow(-2)
+    centres = centre.unsqueeze(2) + stride[:, None, None] * attention.offsets
+    lowest = math.log(torch.finfo(numbers.dtype).tiny)
+    banks = []
+    for axis, length in ((0, attention.width), (1, attention.height)):
+        offset, lag = _relative(centres[:, axis], attention.pixels[:length])
+        # (a − μ)² − (n − μ)² = (a − n) (a − n + 2 (n − μ))
+        exponent = offset * (offset + 2 * lag.unsqueeze(2)) * (-0.5 * precision[:, None, None])
+        weights = exponent.clamp(min=_LEAST * lowest).exp()
+        beyond = (lag.abs() - 0.5).clamp(min=0).square() * precision.unsqueeze(1) > -2 * _OUTSIDE * lowest
+        banks.append(weights / weights.sum(2).masked_fill(beyond, math.inf).unsqueeze(2))
+    within = (numbers[:, 2:].abs() <= _BOUND).to(numbers.dtype)
+    return Placed(Filters(banks[1], banks[0]), precision, stride, intensity, within, centres)
+
+
+def _relative(
+    centres: Float[Tensor, "B N"], pixels: Float[Tensor, "L"]
+) -> tuple[Float[Tensor, "B N L"], Float[Tensor, "B N"]]:
+    """Pixels relative to the one that is nearest to a filter's mean, and how far that is from the mean."""
+    nearest = centres.round().clamp(1, len(pixels))
+    return pixels - nearest.unsqueeze(2), nearest - centres
+
+
+class _Place(torch.autograd.Function):
+    """`place` for automatic differentiation."""
+
+    @staticmethod
+    def forward(ctx: Any, numbers: Tensor, attention: Attention) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.attention, ctx.placed = attention, place(attention, numbers.detach())
+        # The results must not be the tensors that the context keeps, lest each keep the other alive.
+        rows, columns = ctx.placed.filters
+        return rows.detach(), columns.detach(), ctx.placed.intensity.detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        of_rows, of_columns, of_intensity = gradients
+        return ctx.placed.gradient(ctx.attention, Filters(of_rows, of_columns), of_intensity), None
+
+
+def sheet(images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B H CW"]:
+    """The rows of all channels side by side, so that one product serves for all of them."""
+    return images.transpose(1, 2).flatten(2)
 
 
 def read(images: Float[Tensor, "B C H W"], filters: Filters) -> Float[Tensor, "B C N N"]:
     """F_Y x F_Xᵀ for each channel."""
-    batch, channels, height, width = images.shape
-    # The rows come first, for all channels in one product: the product over columns is slow while it is large.
-    side_by_side = images if channels == 1 else images.transpose(1, 2)
-    few = filters.rows @ side_by_side.reshape(batch, height, channels * width)
-    size = few.shape[1]
-    patch = few.view(batch, size * channels, width) @ filters.columns.mT
-    return patch.view(batch, size, channels, size).transpose(1, 2)
+    few = filters.rows @ sheet(images)
+    return (few.unflatten(2, images.shape[1::2]) @ filters.columns.mT.unsqueeze(1)).transpose(1, 2)
 
 
 def write(patch: Float[Tensor, "B C N N"], filters: Filters) -> Float[Tensor, "B C H W"]:
     """F_Yᵀ w F_X for each channel."""
-    batch, channels, size, _ = patch.shape
-    wide = patch.reshape(batch, channels * size, size) @ filters.columns
-    if channels == 1:
-        return (filters.rows.mT @ wide).unsqueeze(1)
-    return filters.rows.mT.unsqueeze(1) @ wide.unflatten(1, (channels, size))
+    wide = patch.transpose(1, 2) @ filters.columns.unsqueeze(1)
+    return (filters.rows.mT @ wide.flatten(2)).unflatten(2, wide.shape[2:]).transpose(1, 2)
+
+
+class Glimpse(NamedTuple):
+    """What was read through a window, and what the derivative needs."""
+
+    features: Float[Tensor, "B F"]
+    """γ F_Y x F_Xᵀ of several images in a row, flat. The entries of an image are those of the window's rows, in each of
+    them of the channels, and in each of these of its columns."""
+    placed: Placed
+    few: Float[Tensor, "B M W"]
+    """The images, filtered along their columns."""
+    patches: Float[Tensor, "B M N"]
+    """What was read before its intensity."""
+
+    def gradient(
+        self,
+        attention: Attention,
+        sheets: Sequence[Float[Tensor, "B H CW"]],
+        of_features: Float[Tensor, "B F"],
+        skip: int = 0,
+    ) -> tuple[Float[Tensor, "B 5"], list[Float[Tensor, "B H CW"]]]:
+        """From the gradient with respect to the features to those with respect to the numbers and the images.
+
+        The first images may be skipped, where they have no gradient.
+        """
+        (rows, columns), gamma = self.placed.filters, self.placed.intensity[:, None, None]
+        size = attention.size
+        of_read = of_features.reshape(len(rows), -1, size)
+        of_patches = of_read * gamma
+        wide = (of_patches @ columns).view(len(rows), len(sheets) * size, -1).split(size, 1)
+        of_rows = wide[0] @ sheets[0].mT
+        for part, each in zip(wide[1:], sheets[1:], strict=True):
+            of_rows = of_rows + part @ each.mT
+        of_intensity = (of_read * self.patches).sum((1, 2))
+        of_filters = Filters(of_rows, of_patches.mT @ self.few)
+        return self.placed.gradient(attention, of_filters, of_intensity), [rows.mT @ part for part in wide[skip:]]
+
+
+def window_read(
+    attention: Attention, numbers: Float[Tensor, "B 5"], sheets: Sequence[Float[Tensor, "B H CW"]]
+) -> Glimpse:
+    """Read from several images (equation 27)."""
+    placed = place(attention, numbers)
+    rows, columns = placed.filters
+    few = torch.cat([rows @ each for each in sheets], 1).view(len(rows), -1, attention.width)
+    patches = few @ columns.mT
+    return Glimpse((patches * placed.intensity[:, None, None]).flatten(1), placed, few, patches)
+
+
+class Stroke(NamedTuple):
+    """What was written through a window, and what the derivative needs."""
+
+    change: Float[Tensor, "B H CW"]
+    """F_Yᵀ w F_X / γ, as a sheet; the entries of the patch w are in the order of a glimpse's features."""
+    placed: Placed
+    scaled: Float[Tensor, "B M N"]
+    """w / γ."""
+    wide: Float[Tensor, "B N CW"]
+    """The patch, filtered along its rows."""
+
+    def gradient(
+        self, attention: Attention, of_change: Float[Tensor, "B H CW"]
+    ) -> tuple[Float[Tensor, "B 5"], Float[Tensor, "B F"]]:
+        """From the gradient with respect to the change to those with respect to the numbers and the patch."""
+        (rows, columns), gamma = self.placed.filters, self.placed.intensity[:, None, None]
+        few = (rows @ of_change).view(len(rows), -1, attention.width)
+        of_patch = few @ columns.mT / gamma
+        of_filters = Filters(self.wide @ of_change.mT, self.scaled.mT @ few)
+        of_intensity = -(of_patch * self.scaled).sum((1, 2))
+        return self.placed.gradient(attention, of_filters, of_intensity), of_patch.flatten(1)
+
+
+def window_write(attention: Attention, numbers: Float[Tensor, "B 5"], patch: Float[Tensor, "B F"]) -> Stroke:
+    """Write on an image (equation 29)."""
+    placed = place(attention, numbers)
+    rows, columns = placed.filters
+    scaled = patch.reshape(len(rows), -1, attention.size) / placed.intensity[:, None, None]
+    wide = (scaled @ columns).view(len(rows), attention.size, -1)
+    return Stroke(rows.mT @ wide, placed, scaled, wide)

@@ -1,8 +1,6 @@
-"""Recurrent networks whose weights get their gradients from one product over all steps.
+"""Recurrent layers with their derivatives written out, for a recurrence that goes forwards and then backwards.
 
-    y_t = W x_t + b,   ∂L/∂W = Σ_t (∂L/∂y_t) x_tᵀ = [∂L/∂y_1 … ∂L/∂y_T] [x_1 … x_T]ᵀ
-
-The one product is several times as fast as the sum of T small ones, each of which reads and writes all of ∂L/∂W.
+    y_t = W x_t + b,   ∂L/∂W = Σ_t (∂L/∂y_t) x_tᵀ
 
 References:
     Hochreiter and Schmidhuber, Long short-term memory, 1997.
@@ -13,15 +11,26 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from lowerbound.nn.conditional import check_shape
+
+# Rows of x that are multiplied together for ∂L/∂W, at least.
+_TOGETHER = 128
+
+
+class Layer(NamedTuple):
+    """W and b of a linear layer as one recurrence sees them."""
+
+    weight: Float[Tensor, "out in"]
+    """In the precision of the products."""
+    added: Float[Tensor, "out"] | Float[Tensor, "rows out"]
+    """b, and what every result contains besides; in the precision of the results."""
 
 
 class RepeatedLinear(nn.Module):
@@ -42,83 +51,25 @@ class RepeatedLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
-    def repeated(
-        self, uses: int, rows: int, constant: Float[Tensor, "rows out"] | None = None
-    ) -> Callable[[Float[Tensor, "rows in"]], Float[Tensor, "rows out"]]:
-        """The map from x to W x + b + constant, within one graph.
+    def layer(self, constant: Float[Tensor, "rows out"] | None = None) -> Layer:
+        """The layer for one recurrence.
 
         Under autocast the products are in its precision, and the results in the layer's own.
 
         Args:
-            uses: How often it will be called, at most.
-            rows: Of every x.
             constant: What every result contains besides, such as the part of an input that is the same at every step.
         """
         device = self.weight.device.type
         lower = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.weight.dtype
-        weight, added = self.weight.to(lower), self.bias if constant is None else self.bias + constant
-        if not torch.is_grad_enabled():
-            return lambda x: _affine(x.to(lower), weight, added)
-        inputs: list[Tensor] = []
-        slots = iter(_Slots.apply(weight, added, inputs, uses, rows))  # pyright: ignore[reportArgumentType]
-        weight, added = weight.detach(), added.detach()
-
-        def use(x: Tensor) -> Tensor:
-            x = x.to(lower)
-            inputs.append(x.detach())
-            return _Use.apply(x, weight, added, next(slots))  # pyright: ignore[reportReturnType]
-
-        return use
-
-
-def _affine(x: Tensor, weight: Tensor, added: Tensor) -> Tensor:
-    if weight.dtype == added.dtype:
-        return torch.addmm(added, x, weight.T)
-    return added + x @ weight.T
-
-
-class _Slots(torch.autograd.Function):
-    """For each use of a weight an output without content, whose gradient is that of the use's result.
-
-    What the weight was multiplied with is in `inputs` by the time of the backward pass, in the order of the uses.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, weight: Tensor, added: Tensor, inputs: list[Tensor], uses: int, rows: int
-    ) -> tuple[Tensor, ...]:
-        ctx.set_materialize_grads(False)
-        ctx.inputs, ctx.dtype, ctx.shared = inputs, weight.dtype, added.ndim == 1
-        return tuple(added.new_empty(1, 1).expand(rows, len(weight)) for _ in range(uses))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        pairs = [(x, slope) for x, slope in zip(ctx.inputs, gradients, strict=False) if slope is not None]
-        if not pairs:
-            return None, None, None, None, None
-        x, slope = torch.cat([x for x, _ in pairs]), torch.stack([slope for _, slope in pairs])
-        of_weight = slope.flatten(0, 1).to(ctx.dtype).T @ x
-        return of_weight, slope.sum((0, 1) if ctx.shared else 0), None, None, None
-
-
-class _Use(torch.autograd.Function):
-    """One use of a weight, whose gradient goes to the slot."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, added: Tensor, slot: Tensor) -> Tensor:
-        ctx.save_for_backward(weight)
-        return _affine(x, weight, added)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        (slope,), (weight,) = gradients, ctx.saved_tensors
-        return slope.to(weight.dtype) @ weight if ctx.needs_input_grad[0] else None, None, None, slope
+        return Layer(self.weight.to(lower), self.bias if constant is None else self.bias + constant)
 
 
 class LSTM(nn.Module):
-    """A long short-term memory that is called step by step; its forget gate starts open.
+    """A long short-term memory; its forget gate starts open.
+
+        c_t = σ(f) c_{t−1} + σ(i) tanh(g),   h_t = σ(o) tanh(c_t)
+
+    from the gates i, f, o and g side by side, which are linear in the input and h_{t−1}.
 
     Args:
         inputs: Entries of an input.
@@ -135,50 +86,105 @@ class LSTM(nn.Module):
         with torch.no_grad():
             self.gates.bias[units : 2 * units] = 1.0
 
-    def repeated(
-        self, uses: int, rows: int, constant: Float[Tensor, "rows gates"] | None = None
-    ) -> Callable[..., tuple[Float[Tensor, "rows units"], Float[Tensor, "rows units"]]]:
-        """The step (inputs, (output, cell)) → (output, cell), within one graph (see `RepeatedLinear.repeated`)."""
-        gates = self.gates.repeated(uses, rows, constant)
 
-        def step(inputs: list[Tensor], state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-            return _Cell.apply(gates(torch.cat([*inputs, state[0]], 1)), state[1])  # pyright: ignore[reportReturnType]
+def linear(
+    layer: Layer, parts: Sequence[Float[Tensor, "rows some"]]
+) -> tuple[Float[Tensor, "rows out"], Float[Tensor, "rows in"]]:
+    """W x + b for an x in parts, and x as the product saw it."""
+    x = (parts[0] if len(parts) == 1 else torch.cat(list(parts), 1)).to(layer.weight.dtype)
+    if layer.weight.dtype == layer.added.dtype:
+        return torch.addmm(layer.added, x, layer.weight.T), x
+    return layer.added + x @ layer.weight.T, x
 
-        return step
+
+def linear_back(layer: Layer, slope: Float[Tensor, "rows out"]) -> Float[Tensor, "rows in"]:
+    """From the gradient with respect to a result to that with respect to its x."""
+    return (slope.to(layer.weight.dtype) @ layer.weight).to(layer.added.dtype)
 
 
-class _Cell(torch.autograd.Function):
-    """c' = σ(f) c + σ(i) tanh(g),   h = σ(o) tanh(c'), from the gates i, f, o and g side by side.
+class LayerGradient:
+    """∂L/∂W and ∂L/∂b of a layer, gathered while the recurrence goes backwards.
 
-    The derivative is written out, for automatic differentiation takes twice as many passes over the gates.
+    Several steps are taken together where a batch is small: with fewer products, all of ∂L/∂W is read and written less
+    often. In a lower precision there is one product only, which is rounded once.
+
+    Args:
+        layer: The layer.
+        wanted: Whether ∂L/∂W is.
     """
 
-    @staticmethod
-    def forward(ctx: Any, gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        units = cell.shape[1]
-        active = torch.empty_like(gates)
-        torch.sigmoid(gates[:, : 3 * units], out=active[:, : 3 * units])
-        torch.tanh(gates[:, 3 * units :], out=active[:, 3 * units :])
-        enter, keep, leave, new = active.split(units, 1)
-        after = torch.addcmul(keep * cell, enter, new)
-        squashed = torch.tanh(after)
-        ctx.save_for_backward(active, cell, squashed)
-        return leave * squashed, after
+    def __init__(self, layer: Layer, wanted: bool = True) -> None:
+        self.layer, self.wanted = layer, wanted
+        self.of_weight: Tensor | None = torch.zeros_like(layer.weight) if wanted else None
+        self.of_added = torch.zeros_like(layer.added)
+        self.waiting: list[tuple[Tensor, Tensor]] = []
+        self.patient = layer.weight.dtype != layer.added.dtype
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        of_output, of_cell = gradients
-        active, cell, squashed = ctx.saved_tensors
-        units = cell.shape[1]
-        enter, keep, leave, new = active.split(units, 1)
-        of_after = torch.ops.aten.tanh_backward(of_output * leave, squashed).add_(of_cell)
-        of_gates = torch.empty_like(active)
-        pieces = of_gates.split(units, 1)
-        torch.mul(of_after, new, out=pieces[0])
-        torch.mul(of_after, cell, out=pieces[1])
-        torch.mul(of_output, squashed, out=pieces[2])
-        sigmoids = of_gates[:, : 3 * units]
-        torch.ops.aten.sigmoid_backward(sigmoids, active[:, : 3 * units], grad_input=sigmoids)
-        torch.ops.aten.tanh_backward(of_after * enter, new, grad_input=pieces[3])
-        return of_gates, of_after.mul_(keep)
+    def add(self, x: Float[Tensor, "rows in"], slope: Float[Tensor, "rows out"]) -> None:
+        """Add one step."""
+        self.of_added += slope.sum(0) if self.of_added.ndim == 1 else slope
+        if self.wanted:
+            self.waiting.append((x, slope.to(x.dtype)))
+            if not self.patient and len(self.waiting) * len(x) >= _TOGETHER:
+                self._multiply()
+
+    def _multiply(self) -> None:
+        assert self.of_weight is not None
+        together = self.waiting
+        x, slope = together[0] if len(together) == 1 else (torch.cat(parts) for parts in zip(*together, strict=True))
+        self.of_weight.addmm_(slope.T, x)
+        self.waiting.clear()
+
+    def finish(self) -> tuple[Tensor | None, Tensor]:
+        """The gradients of all steps."""
+        if self.waiting:
+            self._multiply()
+        return self.of_weight, self.of_added
+
+
+class Memory(NamedTuple):
+    """The state of an LSTM, or the gradient with respect to it."""
+
+    output: Float[Tensor, "rows units"]
+    cell: Float[Tensor, "rows units"]
+
+
+class LSTMStep(NamedTuple):
+    """What the way back needs of a step of an LSTM."""
+
+    x: Float[Tensor, "rows in"]
+    """Input and output before, as the product saw them."""
+    gates: Float[Tensor, "rows units*3"]
+    """σ(i), σ(f) and σ(o)."""
+    new: Float[Tensor, "rows units"]
+    """tanh(g)."""
+    before: Float[Tensor, "rows units"]
+    """The cell before the step."""
+    squashed: Float[Tensor, "rows units"]
+    """tanh of the cell after it."""
+
+
+def lstm(layer: Layer, parts: Sequence[Float[Tensor, "rows some"]], memory: Memory) -> tuple[Memory, LSTMStep]:
+    """One step with an input in parts, and what the way back needs."""
+    linears, x = linear(layer, [*parts, memory.output])
+    units = memory.cell.shape[1]
+    gates, new = linears[:, : 3 * units].sigmoid(), linears[:, 3 * units :].tanh()
+    enter, keep, leave = gates.split(units, 1)
+    cell = torch.addcmul(keep * memory.cell, enter, new)
+    squashed = cell.tanh()
+    return Memory(leave * squashed, cell), LSTMStep(x, gates, new, memory.cell, squashed)
+
+
+def lstm_back(
+    layer: Layer, step: LSTMStep, of: Memory
+) -> tuple[Float[Tensor, "rows some"], Memory, Float[Tensor, "rows gates"]]:
+    """From the gradient of the state after a step to those of its input, of the state before, and of the products."""
+    units = step.before.shape[1]
+    enter, keep, leave = step.gates.split(units, 1)
+    tanh_back, sigmoid_back = torch.ops.aten.tanh_backward, torch.ops.aten.sigmoid_backward
+    of_cell = tanh_back(of.output * leave, step.squashed) + of.cell
+    of_gates = torch.cat([of_cell * step.new, of_cell * step.before, of.output * step.squashed], 1)
+    slope = torch.cat([sigmoid_back(of_gates, step.gates), tanh_back(of_cell * enter, step.new)], 1)
+    of_parts, of_output = linear_back(layer, slope).tensor_split([-units], 1)
+    # In one piece, as the gradient was that came in: for a compiler, another layout would be another function.
+    return of_parts, Memory(of_output.contiguous(), of_cell * keep), slope

@@ -1,7 +1,8 @@
 """How DRAW reads data and writes on its canvas: through windows, or all at once.
 
 A reader makes the features r_t of x and the error x̂_t, a writer makes the change of the canvas of a patch; both may be
-placed by numbers that the decoder gives, and these are none where there is no window.
+placed by numbers that the decoder gives, and these are none where there is no window. Each can carry a gradient back,
+for the recurrence is differentiated by hand; what it needs for that it gives out beside its result.
 
 References:
     Gregor, Danihelka, Graves, Rezende and Wierstra, DRAW: A recurrent neural network for image generation, 2015,
@@ -12,33 +13,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import singledispatch
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.errors import UserError
-from lowerbound.likelihoods import DiscretizedLogistic, DiscretizedLogisticMixture, Likelihood
-from lowerbound.nn.attention import PARAMETERS, Attention, read, write
+from lowerbound.likelihoods import Bernoulli, DiscretizedLogistic, DiscretizedLogisticMixture, Likelihood
+from lowerbound.nn.attention import PARAMETERS, Attention, Glimpse, Stroke, sheet, window_read, window_write
 
 
-@singledispatch
 def expectation(likelihood: Likelihood, canvas: Float[Tensor, "R P *event"]) -> Float[Tensor, "R *event"]:
     """What x would be if the canvas stayed as it is: the mean of p(x | canvas), or what is as good and cheap."""
+    if isinstance(likelihood, Bernoulli):
+        return torch.sigmoid(canvas.squeeze(1))
+    if isinstance(likelihood, DiscretizedLogistic):
+        return canvas[:, 0].clamp(0, 1)  # the location, for the mean is a sum over all levels
+    if isinstance(likelihood, DiscretizedLogisticMixture):
+        logits, loc, _ = canvas.chunk(3, 1)
+        return (logits.softmax(1) * loc).sum(1).clamp(0, 1)
     return likelihood(canvas).mean
 
 
-@expectation.register
-def _(likelihood: DiscretizedLogistic, canvas: Tensor) -> Tensor:
-    """The location, for the mean is a sum over all levels."""
-    return canvas[:, 0].clamp(0, 1)
-
-
-@expectation.register
-def _(likelihood: DiscretizedLogisticMixture, canvas: Tensor) -> Tensor:
-    logits, loc, _ = canvas.chunk(3, 1)
-    return (logits.softmax(1) * loc).sum(1).clamp(0, 1)
+def expectation_back(
+    likelihood: Likelihood,
+    canvas: Float[Tensor, "R P *event"],
+    expected: Float[Tensor, "R *event"],
+    gradient: Float[Tensor, "R *event"],
+) -> Float[Tensor, "R P *event"]:
+    """From the gradient with respect to the expectation to that with respect to the canvas."""
+    if isinstance(likelihood, Bernoulli):
+        return (gradient * expected * (1 - expected)).unsqueeze(1)
+    return torch.func.vjp(lambda parameters: expectation(likelihood, parameters), canvas)[1](gradient)[0]
 
 
 class WholeReader(nn.Module):
@@ -61,9 +68,15 @@ class WholeReader(nn.Module):
 
     def forward(
         self, x: Float[Tensor, "R *event"], error: Float[Tensor, "R *event"], numbers: Float[Tensor, "R 0"]
-    ) -> Float[Tensor, "R D"]:
+    ) -> tuple[Float[Tensor, "R D"], None]:
         """What is read at one step."""
-        return error.flatten(1)
+        return error.flatten(1), None
+
+    def back(
+        self, x: Tensor, error: Tensor, kept: Any, gradient: Float[Tensor, "R D"], wanted: bool
+    ) -> tuple[Float[Tensor, "R 0"], Float[Tensor, "R *event"], Float[Tensor, "R *event"] | None]:
+        """From the gradient of what was read to those of the numbers, of the error, and of x if it is wanted."""
+        return gradient[:, :0], gradient.reshape(error.shape), torch.zeros_like(x) if wanted else None
 
 
 class WindowReader(nn.Module):
@@ -92,11 +105,19 @@ class WindowReader(nn.Module):
 
     def forward(
         self, x: Float[Tensor, "R *event"], error: Float[Tensor, "R *event"], numbers: Float[Tensor, "R 5"]
-    ) -> Float[Tensor, "R F"]:
+    ) -> tuple[Float[Tensor, "R F"], Glimpse]:
         """What is read at one step."""
-        filters, intensity = self.attention(numbers)
-        patches = [read(_to_planes(images), filters).flatten(1) for images in (x, error)]
-        return torch.cat(patches, 1) * intensity.unsqueeze(1)
+        glimpse = window_read(self.attention, numbers, [sheet(_to_planes(part)) for part in (x, error)])
+        return glimpse.features, glimpse
+
+    def back(
+        self, x: Tensor, error: Tensor, kept: Any, gradient: Float[Tensor, "R F"], wanted: bool
+    ) -> tuple[Float[Tensor, "R 5"], Float[Tensor, "R *event"], Float[Tensor, "R *event"] | None]:
+        """From the gradient of what was read to those of the numbers, of the error, and of x if it is wanted."""
+        sheets = [sheet(_to_planes(part)) for part in (x, error)]
+        of_numbers, of_sheets = kept.gradient(self.attention, sheets, gradient, skip=0 if wanted else 1)
+        of_images = [_from_sheet(each, x.shape[1:]) for each in of_sheets]
+        return of_numbers, of_images[-1], of_images[0] if wanted else None
 
 
 class WholeWriter(nn.Module):
@@ -114,9 +135,18 @@ class WholeWriter(nn.Module):
         self.shape = likelihood.parameter_shape
         self.patch = math.prod(self.shape)
 
-    def forward(self, patch: Float[Tensor, "R D"], numbers: Float[Tensor, "R 0"]) -> Float[Tensor, "R P *event"]:
+    def forward(
+        self, patch: Float[Tensor, "R D"], numbers: Float[Tensor, "R 0"]
+    ) -> tuple[Float[Tensor, "R P *event"], None]:
         """The change of the canvas."""
-        return patch.reshape(-1, *self.shape)
+        return patch.reshape(-1, *self.shape), None
+
+    def back(
+        self, kept: Any, gradient: Float[Tensor, "R P *event"]
+    ) -> tuple[Float[Tensor, "R 0"], Float[Tensor, "R D"]]:
+        """From the gradient of the change to those of the numbers and of the patch."""
+        flat = gradient.flatten(1)
+        return flat[:, :0], flat
 
 
 class WindowWriter(nn.Module):
@@ -139,15 +169,20 @@ class WindowWriter(nn.Module):
         self.attention = Attention(size, height, width)
         self.patch = self.shape[0] * channels * size**2
 
-    def forward(self, patch: Float[Tensor, "R D"], numbers: Float[Tensor, "R 5"]) -> Float[Tensor, "R P *event"]:
+    def forward(
+        self, patch: Float[Tensor, "R D"], numbers: Float[Tensor, "R 5"]
+    ) -> tuple[Float[Tensor, "R P *event"], Stroke]:
         """The change of the canvas."""
-        size = self.attention.size
-        filters, intensity = self.attention(numbers)
-        planes = write((patch / intensity.unsqueeze(1)).unflatten(1, (-1, size, size)), filters)
-        parameters, channels, height, width, *categories = self.shape
-        if categories:
-            return planes.unflatten(1, (parameters, channels, *categories)).movedim(3, -1)
-        return planes.view(-1, parameters, channels, height, width)
+        stroke = window_write(self.attention, numbers, patch)
+        parameters, channels, *rest = self.shape
+        planes = _from_sheet(stroke.change, (parameters * channels, *rest))
+        return planes.unflatten(1, (parameters, channels)), stroke
+
+    def back(
+        self, kept: Any, gradient: Float[Tensor, "R P *event"]
+    ) -> tuple[Float[Tensor, "R 5"], Float[Tensor, "R D"]]:
+        """From the gradient of the change to those of the numbers and of the patch."""
+        return kept.gradient(self.attention, sheet(_to_planes(gradient.flatten(1, 2))))
 
 
 def _planes(event_shape: Sequence[int], what: str) -> tuple[int, int, int]:
@@ -167,3 +202,11 @@ def _planes(event_shape: Sequence[int], what: str) -> tuple[int, int, int]:
 
 def _to_planes(x: Float[Tensor, "R *event"]) -> Float[Tensor, "R C H W"]:
     return x.movedim(-1, 2).flatten(1, 2) if x.ndim == 5 else x
+
+
+def _from_sheet(rows: Float[Tensor, "R H CW"], shape: Sequence[int]) -> Float[Tensor, "R *event"]:
+    """From the rows of all planes side by side to an image of this shape."""
+    channels, _, width, *categories = shape
+    if categories:
+        return rows.unflatten(2, (channels, *categories, width)).permute(0, 2, 1, 4, 3)
+    return rows.unflatten(2, (channels, width)).transpose(1, 2)

@@ -13,7 +13,6 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,12 +20,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from lowerbound.distributions.gaussian import bounded
 from lowerbound.errors import UserError
 from lowerbound.likelihoods import Likelihood
-from lowerbound.models.draw.eyes import WholeReader, WholeWriter, WindowReader, WindowWriter, expectation
+from lowerbound.models.draw.course import Course, Moment, Plan, run
+from lowerbound.models.draw.eyes import WholeReader, WholeWriter, WindowReader, WindowWriter
+from lowerbound.models.draw.painting import Painting, painting
 from lowerbound.models.draw.posterior import TrajectoryPosterior
-from lowerbound.models.draw.steps import Painting, Step, along, painting
+from lowerbound.models.draw.step import Layers, Parts
 from lowerbound.models.latent import Latent, LatentModel, Trace
 from lowerbound.nn.recurrent import LSTM, RepeatedLinear
 
@@ -36,10 +36,6 @@ _MOST = 100_000
 _WINDOW_WEIGHTS = 0.1
 # Share of a training over which the steps grow.
 _GROWTH = 0.5
-
-
-# From t, and mean and standard deviation of q where something is observed, to z_t.
-_Chooser = Callable[[int, Any, Any], Tensor]
 
 
 class DRAW(LatentModel):
@@ -109,6 +105,8 @@ class DRAW(LatentModel):
         # The steps that are taken, and the most: recorded with the weights, and read without waiting for a device.
         self.register_buffer("counts", torch.tensor([steps, steps]))
         self._taken, self.most_steps = steps, steps
+        self.compiled = False
+        """Whether the steps of a training are compiled, forwards and backwards once, however many there are."""
         if first_steps is not None and not 1 <= first_steps <= steps:
             raise UserError(f"first_steps = {first_steps} makes no sense for {steps} steps: choose from 1 to {steps}.")
         self.first_steps = first_steps
@@ -174,16 +172,13 @@ class DRAW(LatentModel):
         Raises:
             ValueError: A context where the model has none, or none where it has one.
         """
-        noise = torch.randn(self.steps, particles * len(x), self.latent_dim, device=x.device, dtype=x.dtype)
-
-        def draw(t: int, mean: Tensor, scale: Tensor) -> Tensor:
-            z = torch.addcmul(mean, scale, noise[t])
-            return z if pathwise else z.detach()
-
-        steps = self._run(particles * len(x), draw, x=x, context=context, mask=mask)
-        z = torch.cat([step.z for step in steps], 1).unflatten(0, (particles, len(x)))
-        likelihood = self.likelihood(steps[-1].canvas.unflatten(0, (particles, len(x))))
-        return Trace(x, likelihood, (Latent(z, along(steps, particles), self.prior()),), mask)
+        rows = particles * len(x)
+        noise = torch.randn(self.steps, rows, self.latent_dim, device=x.device, dtype=x.dtype)
+        course = self._run(rows, x=x, noise=noise, pathwise=pathwise, context=context, mask=mask)
+        shape = particles, len(x)
+        likelihood = self.likelihood(course.canvas.unflatten(0, shape))
+        z = course.z.flatten(1).unflatten(0, shape)
+        return Trace(x, likelihood, (Latent(z, course.along(particles), self.prior()),), mask)
 
     def kl_per_step(self, trace: Trace) -> Float[Tensor, "K B T"]:
         """KL(q(z_t | x, z_<t) ‖ p(z_t)) of each step, in nats; they add up to `trace.kl()`."""
@@ -198,14 +193,13 @@ class DRAW(LatentModel):
             ValueError: A z of another size.
         """
         given = self._parted(z).flatten(0, 1)
-        steps = self._run(len(given), lambda t, *_: given[:, t], steps=given.shape[1], x=x, context=context)
-        return along(steps, len(z)).log_prob(z)
+        return self._run(len(given), given=given, x=x, context=context).along(len(z)).log_prob(z)
 
     def embed(
         self, x: Float[Tensor, "B *event"], *, context: Float[Tensor, "B C"] | None = None
     ) -> Float[Tensor, "B D"]:
         """The posterior mean of each step where the steps before it took theirs."""
-        return torch.cat([step.z for step in self._run(len(x), _mean, x=x, context=context)], 1)
+        return self._run(len(x), x=x, context=context).z.flatten(1)
 
     def decode(self, z: Float[Tensor, "*batch D"], *, context: Float[Tensor, "*batch C"] | None = None) -> Distribution:
         """p(x | z), batch shape `batch`; a shorter z, of t·Z entries, takes t steps.
@@ -213,9 +207,10 @@ class DRAW(LatentModel):
         Raises:
             ValueError: A z of another size.
         """
+        given = self._parted(z).reshape(-1, z.shape[-1] // self.latent_dim, self.latent_dim)
         if context is not None:
             context = context.expand(*z.shape[:-1], context.shape[-1]).reshape(-1, context.shape[-1])
-        canvas = self._following(z.reshape(-1, z.shape[-1]), context)[-1].canvas
+        canvas = self._run(len(given), given=given, context=context).canvas
         return self.likelihood(canvas.reshape(*z.shape[:-1], *self.likelihood.parameter_shape))
 
     def generate(
@@ -237,8 +232,10 @@ class DRAW(LatentModel):
         Raises:
             UserError: A number of steps that is out of range.
         """
-        return self.likelihood(self._generation(n, temperature, context, steps)[-1].canvas)
+        given = self._drawn(n, temperature, steps)
+        return self.likelihood(self._run(n, given=given, context=context).canvas)
 
+    @torch.no_grad()
     def paint(
         self,
         n: int,
@@ -248,30 +245,33 @@ class DRAW(LatentModel):
         steps: int | None = None,
     ) -> Painting:
         """How n draws from the model come to be; for the same random numbers they are those of `generate`."""
-        return painting(self._generation(n, temperature, context, steps), self.reader, self.writer)
+        return self.follow(self._drawn(n, temperature, steps).flatten(1), context=context)
 
-    def repaint(self, x: Float[Tensor, "B *event"], *, context: Float[Tensor, "B C"] | None = None) -> Painting:
-        """How the reconstruction of each datum comes to be, with every z_t at its posterior mean."""
-        return painting(self._run(len(x), _mean, x=x, context=context), self.reader, self.writer)
-
+    @torch.no_grad()
     def follow(self, z: Float[Tensor, "n D"], *, context: Float[Tensor, "n C"] | None = None) -> Painting:
-        """How the mean of p(x | z) comes to be for given codes.
+        """How what `decode` gives for a code comes to be.
 
         Raises:
             ValueError: A z of another size.
         """
-        return painting(self._following(z, context), self.reader, self.writer)
+        return self._painting(len(z), given=self._parted(z), context=context)
 
-    def _following(self, z: Float[Tensor, "n D"], context: Tensor | None) -> list[Step]:
-        given = self._parted(z)
-        return self._run(len(given), lambda t, *_: given[:, t], steps=given.shape[1], context=context)
+    @torch.no_grad()
+    def repaint(self, x: Float[Tensor, "B *event"], *, context: Float[Tensor, "B C"] | None = None) -> Painting:
+        """How the reconstruction of each datum comes to be, with every z_t at its posterior mean."""
+        return self._painting(len(x), x=x, context=context)
 
-    def _generation(self, n: int, temperature: float, context: Tensor | None, steps: int | None) -> list[Step]:
+    def _painting(self, rows: int, **what: Any) -> Painting:
+        moments: list[Moment] = []
+        self._run(rows, **what, moments=moments)
+        return painting(moments, self.reader, self.writer)
+
+    def _drawn(self, n: int, temperature: float, steps: int | None) -> Float[Tensor, "n T Z"]:
         count = self.steps if steps is None else self._checked(steps)
         # As many draws whatever the count, so that fewer steps paint the same pictures less far.
         shape = (self.most_steps, n, self.latent_dim)
         noise = torch.randn(shape, device=self.states.device, dtype=self.states.dtype)
-        return self._run(n, lambda t, *_: temperature * noise[t], steps=count, context=context)
+        return temperature * noise[:count].transpose(0, 1)
 
     def _checked(self, steps: int) -> int:
         if not 1 <= steps <= self.most_steps:
@@ -290,68 +290,45 @@ class DRAW(LatentModel):
     def _run(
         self,
         rows: int,
-        choose: _Chooser,
         *,
-        steps: int | None = None,
+        given: Float[Tensor, "R T Z"] | None = None,
+        noise: Float[Tensor, "T R Z"] | None = None,
+        pathwise: bool = True,
         x: Float[Tensor, "B *event"] | None = None,
         context: Float[Tensor, "B C"] | None = None,
         mask: Bool[Tensor, "B *event"] | None = None,
-    ) -> list[Step]:
-        """Step after step, for R rows: the data, where there are any, as often as it takes."""
+        moments: list[Moment] | None = None,
+    ) -> Course:
+        """Step after step, for R rows: the data, where there are any, as often as it takes (see `Plan`)."""
         if (0 if context is None else context.shape[-1]) != self.context_dim:
-            given = "none was given" if context is None else f"one of {context.shape[-1]} was given"
-            raise ValueError(f"This DRAW takes a context of {self.context_dim} entries, and {given}.")
-        count = self.steps if steps is None else steps
+            there = "none was given" if context is None else f"one of {context.shape[-1]} was given"
+            raise ValueError(f"This DRAW takes a context of {self.context_dim} entries, and {there}.")
         x, context, mask = (_repeated(part, rows) for part in (x, context, mask))
-        encode = None if x is None else self._encoding(count, x, context, mask)
-        constant = None if self.decoder_constant is None else self.decoder_constant(context)
-        decode = self.decoder.repeated(count, rows, constant)
-        to_canvas = self.to_canvas.repeated(count + 1, rows)
-        states = self.states.unsqueeze(1).expand(-1, rows, -1).unbind(0)
-        encoded, decoded = states[:2], states[2:]
-        canvas = self.canvas.expand(rows, *self.canvas.shape)
-        done: list[Step] = []
-        # What is not a product with a weight stays in the precision of the weights.
-        with torch.autocast(self.states.device.type, enabled=False):
-            reading = to_canvas(decoded[0])[:, : self.reader.numbers]
-            for t in range(count):
-                mean = scale = None
-                if encode is not None:
-                    mean, scale, encoded = encode(canvas, reading, decoded[0], encoded)
-                z = choose(t, mean, scale)
-                decoded = decode([z], decoded)
-                coming, writing, patch = to_canvas(decoded[0]).split(self.outputs, 1)
-                canvas = canvas + self.writer(patch, writing)
-                done.append(Step(z, mean, scale, canvas, reading, writing))
-                reading = coming
-        return done
-
-    def _encoding(
-        self, count: int, x: Float[Tensor, "R *event"], context: Tensor | None, mask: Tensor | None
-    ) -> Callable[..., tuple[Tensor, Tensor, tuple[Tensor, Tensor]]]:
-        """The encoder's step: (canvas, reading, h_dec, state) → mean and standard deviation of q, state."""
-        if mask is not None:
+        if x is not None and mask is not None:
             x = x.where(mask, 0.0)
-        fixed = [self.reader.constant(x), *([] if context is None else [context])]
-        constant = None if self.encoder_constant is None else self.encoder_constant(torch.cat(fixed, 1))
-        lstm, to_posterior = self.encoder.repeated(count, len(x), constant), self.to_posterior.repeated(count, len(x))
+        fixed = [] if x is None else [self.reader.constant(x), *([] if context is None else [context])]
+        layers = Layers(
+            self.encoder.gates.layer(None if x is None else _constant(self.encoder_constant, fixed)),
+            self.to_posterior.layer(),
+            self.decoder.gates.layer(_constant(self.decoder_constant, [] if context is None else [context])),
+            self.to_canvas.layer(),
+        )
+        plan = Plan(
+            Parts(self.likelihood, self.reader, self.writer),
+            self.steps if given is None else given.shape[1],
+            rows,
+            mask,
+            noise,
+            pathwise,
+            self.compiled,
+            moments,
+        )
+        return run(plan, self.states, self.canvas, layers, x, given)
 
-        def encode(
-            canvas: Tensor, reading: Tensor, decoded: Tensor, state: tuple[Tensor, Tensor]
-        ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-            error = x - expectation(self.likelihood, canvas)
-            if mask is not None:
-                error = error.where(mask, 0.0)
-            state = lstm([self.reader(x, error, reading), decoded], state)
-            mean, log_variance = to_posterior(state[0]).chunk(2, 1)
-            return mean, torch.exp(0.5 * bounded(log_variance)), state
 
-        return encode
-
-
-def _mean(t: int, mean: Tensor, scale: Tensor) -> Tensor:
-    """The chooser of what is deterministic."""
-    return mean
+def _constant(layer: nn.Linear | None, parts: list[Tensor]) -> Tensor | None:
+    """What the gates see at every step, of the parts of an input that stay the same."""
+    return None if layer is None else layer(torch.cat(parts, 1)).to(layer.weight.dtype)
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear | None:
