@@ -7,11 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from sklearn.datasets import load_digits
 
 from lowerbound.cli import main
 from lowerbound.config import Config
 from lowerbound.experiment import fit_run
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("machine", deadline=None)
+settings.load_profile("machine")
 
 # A model that trains in a second.
 EPOCHS = 15

@@ -518,7 +518,7 @@ def test_a_number_that_makes_no_sense_is_refused(name):
 @pytest.mark.parametrize("which", ["read", "write"])
 def test_windows_on_vectors_are_refused(which):
     eyes = {"read": None, "write": None, which: 2}
-    with pytest.raises(UserError, match=rf"A window needs images .* leave the setting {which} of DRAW at none\.$"):
+    with pytest.raises(UserError, match=rf"A window needs images .* leave the setting {which} of DRAW at none, as"):
         tiny(Gaussian((9,)), **eyes)
 
 

@@ -194,7 +194,7 @@ def _planes(event_shape: Sequence[int], what: str) -> tuple[int, int, int]:
     if len(event_shape) not in (3, 4):
         raise UserError(
             f"A window needs images (channels, height, width), and the data have the shape {tuple(event_shape)}: leave "
-            f"the setting {what} of DRAW at none."
+            f"the setting {what} of DRAW at none, as --set model.family.{what}=none does."
         )
     channels, height, width, *categories = event_shape
     return channels * math.prod(categories), height, width
