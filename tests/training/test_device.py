@@ -76,6 +76,7 @@ def test_compiling_has_to_pay(monkeypatch):
     assert long.choice == "compiled"
     assert "about 250 s of the 1000 s that are left would be gained" in long.reason
     assert choose_compile("auto", CPU, "float32", lambda: 400.0).choice == "eager"
+    assert choose_compile("auto", CPU, "float32", lambda: 400.0, recurrent=True).choice == "compiled"
     assert choose_compile("auto", CPU, "float32", lambda: 1000.0).choice == "compiled"
 
 

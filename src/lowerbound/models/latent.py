@@ -111,7 +111,9 @@ class LatentModel(nn.Module, ABC):
     context_dim: int = 0
     """Entries of the covariate that a conditional model is told of each datum."""
     recurrent: bool = False
-    """Whether a trace is a loop of many small steps, which a compiler would unroll."""
+    """Whether a trace is a loop of many small steps, which a compiler would unroll: it compiles one of them instead."""
+    compiled: bool = False
+    """Whether it does, in a training."""
 
     def advance(self, share: float) -> None:
         """Become what the model is when this share of its training is done, 0 … 1; most models stay as they are."""

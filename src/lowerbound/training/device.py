@@ -106,17 +106,16 @@ def choose_compile(
         precision: What its networks compute in.
         seconds_left: Measures how long the training would still take without compiling; it is called only where the
             rest does not decide.
-        recurrent: Whether the model is a loop that the compiler would unroll.
+        recurrent: Whether the model is a loop of many small steps, which compiling saves more of.
     """
     if setting == "never":
         return Decision("compile", "eager", "it was asked for")
-    if recurrent:
-        return Decision("compile", "eager", "the compiler would unroll the model's loop, for longer than it gains")
     if not has_cpp_compiler():
         return Decision("compile", "eager", "there is no C++ compiler (install g++ or clang++ to compile the model)")
     if setting == "always":
         return Decision("compile", "compiled", "it was asked for")
-    gain = COMPILE_GAIN_FLOAT32 if device.type == "cpu" and precision == "float32" else COMPILE_GAIN
+    products = device.type == "cpu" and precision == "float32" and not recurrent
+    gain = COMPILE_GAIN_FLOAT32 if products else COMPILE_GAIN
     left = seconds_left()
     gained = f"about {gain * left:.0f} s of the {left:.0f} s that are left would be gained"
     if gain * left > COMPILE_SECONDS:

@@ -118,7 +118,7 @@ class Step:
         return seconds
 
     def compile(self, stored: Shaped[Tensor, "B *event"], context: Float[Tensor, "B C"] | None) -> Decision | None:
-        """Compile trace and objective as one graph for batches of this shape.
+        """Compile trace and objective as one graph for batches of this shape; of a recurrent model, one of its steps.
 
         Returns:
             The decision against it, where it fails; None where it works.
@@ -128,11 +128,14 @@ class Step:
         # torch finds a closed-form KL for the first time in a way that cannot be compiled.
         self.rehearse(stored, context)
         eager = self.evaluate
-        self.evaluate = torch.compile(eager, fullgraph=True, dynamic=False)
+        if self.model.recurrent:
+            self.model.compiled = True
+        else:
+            self.evaluate = torch.compile(eager, fullgraph=True, dynamic=False)
         try:
             self.rehearse(stored, context)
         except TorchDynamoException as error:
-            self.evaluate = eager
+            self.model.compiled, self.evaluate = False, eager
             reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
             return Decision("compile", "eager", f"compiling failed: {reason}")
         return None

@@ -105,8 +105,6 @@ class DRAW(LatentModel):
         # The steps that are taken, and the most: recorded with the weights, and read without waiting for a device.
         self.register_buffer("counts", torch.tensor([steps, steps]))
         self._taken, self.most_steps = steps, steps
-        self.compiled = False
-        """Whether the steps of a training are compiled, forwards and backwards once, however many there are."""
         if first_steps is not None and not 1 <= first_steps <= steps:
             raise UserError(f"first_steps = {first_steps} makes no sense for {steps} steps: choose from 1 to {steps}.")
         self.first_steps = first_steps
