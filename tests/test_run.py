@@ -178,6 +178,6 @@ def test_new_data_must_be_of_the_same_kind_shape_and_columns(small_run):
 def test_nothing_in_a_run_is_a_pickle(small_run):
     for path in small_run.directory.rglob("*"):
         if path.is_file():
-            assert path.suffix in (".toml", ".jsonl", ".json", ".safetensors", ".png", ".html"), path
+            assert path.suffix in (".toml", ".jsonl", ".json", ".safetensors", ".png", ".html", ".onnx"), path
     evaluation = json.loads(small_run.path("evaluation.json").read_text())
     assert evaluation["particles"] == 20
