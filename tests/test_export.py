@@ -77,3 +77,9 @@ def test_the_form_must_be_said(command, small_run):
     done = command("export", small_run.directory)
     assert done.code == 2
     assert "--onnx" in done.error
+
+
+def test_a_draw_is_refused_at_once_and_nothing_is_written(command, tmp_path):
+    done = command("export", "draw-mnist", "--onnx", "-o", tmp_path / "onnx")
+    assert (done.code, "A model of the family draw is not exported" in done.error) == (2, True)
+    assert not (tmp_path / "onnx").exists()

@@ -51,10 +51,15 @@ def export_onnx(trained: Trained, directory: str | Path) -> tuple[Written, ...]:
         directory: Where to; it is made if need be.
 
     Raises:
-        UserError: onnx or onnxruntime is not installed, the model has a part that ONNX has no word for, the two answers
-            differ, or the directory cannot be written to.
+        UserError: onnx or onnxruntime is not installed, the model is a DRAW or has a part that ONNX has no word for,
+            the two answers differ, or the directory cannot be written to.
     """
     _check_installed()
+    if trained.model.recurrent:
+        raise UserError(
+            "A model of the family draw is not exported, for the exporter unrolls its loop for one number of rows: use "
+            "it from Python instead."
+        )
     directory = Path(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
