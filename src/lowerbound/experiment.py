@@ -82,8 +82,7 @@ def fit_run(
     dataset = open_with(source, config.data)
     assembly = assemble(dataset, config)
     _tell(watch, assembly, dataset)
-    if assembly.classes:
-        dataset = dataset.numbered(assembly.classes)
+    dataset = dataset.numbered(assembly.classes)
     # A name stays a name; a path is to be found again from another working directory.
     named = isinstance(source, str) and source in {one.name for one in datasets()}
     whole = str(source) if named else str(Path(source).expanduser().absolute())
@@ -202,7 +201,7 @@ def open_source(run: Run) -> Dataset:
             f"{run.source.source} is not the data that the run {run.directory} began with, its values differ: put the "
             "old data back, or begin a new run."
         )
-    return dataset.numbered(run.source.classes) if run.source.classes else dataset
+    return dataset.numbered(run.source.classes)
 
 
 def open_for(run: Run, source: str | Path, preparation: Preparation) -> Dataset:
@@ -214,7 +213,7 @@ def open_for(run: Run, source: str | Path, preparation: Preparation) -> Dataset:
     dataset = open_with(source, run.config.data)
     run.source.check(dataset)
     preparation.check(dataset)
-    return dataset.numbered(run.source.classes) if run.source.classes else dataset
+    return dataset.numbered(run.source.classes)
 
 
 def splits_of(dataset: Dataset, config: Config) -> Splits:
@@ -248,10 +247,7 @@ def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: 
     trained = Trained(assembly.model, preparation, dataset.shape)
     validation = trained.observe(dataset.values[splits.validation], seed) if len(splits.validation) else None
     stored, prepare = _as_trained(dataset.values[splits.train], trained, config)
-
-    def contexts(rows: np.ndarray) -> Tensor | None:
-        return trained.context(dataset.labels[rows]) if dataset.labels is not None else None
-
+    labels = dataset.labels_of(splits.train)
     watch.begun(run)
 
     def on_epoch(record: EpochRecord) -> None:
@@ -266,15 +262,14 @@ def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: 
         config.training,
         seed=config.seed,
         prepare=prepare,
-        context=contexts(splits.train),
-        validation_context=contexts(splits.validation),
+        context=trained.context(labels),
+        validation_context=trained.context(dataset.labels_of(splits.validation)),
         state_dir=run.state,
         resume=resume,
         on_epoch=on_epoch,
         on_progress=watch.progress,
     )
     if result.stopped != "interrupted":
-        labels = None if dataset.labels is None else dataset.labels[splits.train]
         trained.complete(dataset.values[splits.train], config.seed, labels)
     run.save(trained)
     if result.stopped == "interrupted":
@@ -338,7 +333,7 @@ def _evaluate(
     return trained.evaluate(
         dataset.values[rows],
         particles,
-        labels=None if dataset.labels is None else dataset.labels[rows],
+        labels=dataset.labels_of(rows),
         what=what,
         examples=examples,
         data_seed=split_seed(run.config),

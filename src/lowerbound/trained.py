@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +24,7 @@ from lowerbound.models import DRAW, LatentModel
 from lowerbound.models.context import label_context
 from lowerbound.nn.attention import Window
 from lowerbound.priors import ExPostMixture
+from lowerbound.training.device import randomness
 
 if TYPE_CHECKING:
     from lowerbound.likelihoods import Likelihood
@@ -113,7 +113,7 @@ class Trained:
         """
         prior = getattr(self.model, "prior", None)
         if isinstance(prior, ExPostMixture):
-            with self._seeded(seed):
+            with randomness(self.device, seed):
                 pieces = zip(self._chunks(stored, self._at_once), self._contexts(labels, len(stored)), strict=True)
                 codes = [self._draw(self.preparation(rows), context) for rows, context in pieces]
             prior.fit(torch.cat(codes).cpu().numpy(), seed)
@@ -172,7 +172,7 @@ class Trained:
         """
         generate = self.model.generate if stop_after is None else partial(self._painter().generate, steps=stop_after)
         drawn = []
-        with self._seeded(seed):
+        with randomness(self.device, seed):
             for k, context in self._drawing(n, label):
                 drawn.append(self._restored(generate(k, temperature=temperature, context=context), mean=mean))
         return np.concatenate(drawn)
@@ -194,7 +194,7 @@ class Trained:
         """
         painter = self._painter()
         painted = []
-        with self._seeded(seed):
+        with randomness(self.device, seed):
             for k, context in self._drawing(n, label):
                 painting = painter.paint(k, temperature=temperature, steps=stop_after, context=context)
                 painted.append(self._painted(painting))
@@ -304,12 +304,6 @@ class Trained:
         labels = np.arange(n) % max(self.classes, 1) if label is None else np.full(n, label)
         for start, context in zip(range(0, n, self._at_once), self._contexts(labels, n), strict=True):
             yield min(self._at_once, n - start), context
-
-    @contextmanager
-    def _seeded(self, seed: int) -> Iterator[None]:
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            yield
 
     def _chunks(
         self, stored: Shaped[np.ndarray, "N *stored"], size: int | None = None

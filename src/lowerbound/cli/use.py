@@ -147,7 +147,7 @@ def reconstruct(
     picture = output.suffix.lower() in PICTURES
     if count is None and (steps or picture):
         count = _PAINTED if steps else 50 if dataset.kind == "image" else 1000
-    shown, labels = dataset.values[:count], None if dataset.labels is None else dataset.labels[:count]
+    shown, labels = dataset.values[:count], dataset.labels_of(slice(count))
     if steps:
         _write_steps(opened, output, trained.repaint(shown, labels), shown)
         return

@@ -61,12 +61,18 @@ class Dataset:
             return ()
         return self.label_names or tuple(str(label) for label in np.unique(self.labels))
 
+    def labels_of(self, rows: np.ndarray | slice) -> np.ndarray | None:
+        """The labels of some rows; None where the data has none."""
+        return None if self.labels is None else self.labels[rows]
+
     def numbered(self, classes: Sequence[str]) -> Dataset:
-        """The same data, each label being its place among some classes.
+        """The same data, each label being its place among some classes; with no classes, as it is.
 
         Raises:
             UserError: The data has no labels, or one that is not among the classes.
         """
+        if not classes:
+            return self
         if self.labels is None:
             raise UserError(
                 f"The model is told the label of each datum, and {self.name} has none: give data with labels, such as "

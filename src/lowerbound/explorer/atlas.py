@@ -12,11 +12,13 @@ from jaxtyping import Float, Int, Shaped
 from lowerbound.data import Dataset
 from lowerbound.errors import UserError
 from lowerbound.evaluation import Diagnostics, diagnostics
+from lowerbound.evaluation.batches import Data, has_bound
 from lowerbound.explorer.display import Display
 from lowerbound.explorer.places import Place
 from lowerbound.models import DRAW
 from lowerbound.run import Run
 from lowerbound.trained import Trained
+from lowerbound.training.device import randomness
 
 # Data on the map (fewer where each takes a loop of many steps), and how many of them tell how the dimensions are used.
 _POINTS, _POINTS_RECURRENT, _LOOKED_AT = 2000, 500, 400
@@ -177,17 +179,13 @@ def chart(run: Run, trained: Trained, dataset: Dataset, rows: Int[np.ndarray, " 
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
     # A copy, so that the rest of the data can be forgotten.
     stored = dataset.values[rows].copy()
-    labels = None if dataset.labels is None else dataset.labels[rows]
+    labels = dataset.labels_of(rows)
     codes = trained.encode(stored, labels).astype(np.float32)
     place = Place.of(trained.model)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        first = trained.context(None if labels is None else labels[:1])
-        bounded = trained.model.trace(trained.observe(stored[:1], 0), pathwise=False, context=first).has_bound
-    if bounded:
-        some = trained.context(None if labels is None else labels[:_LOOKED_AT])
-        found = diagnostics(trained.model, trained.observe(stored[:_LOOKED_AT], 0), context=some)
-    else:
-        found = None
+    some = trained.context(None if labels is None else labels[:_LOOKED_AT])
+    looked_at = Data(trained.observe(stored[:_LOOKED_AT], 0), some)
+    bounded = has_bound(trained.model, looked_at)
+    found = diagnostics(trained.model, looked_at.x, context=some) if bounded else None
     dimensions, use = _dimensions(trained, codes, place, found)
     return Atlas(
         run=run,
@@ -210,8 +208,7 @@ def _components(codes: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "P D"]:
     """Principal components, each with the sign that makes its largest entry positive."""
     centred = torch.from_numpy(codes - codes.mean(0))
     count = min(_COMPONENTS, *codes.shape)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with randomness(centred.device, seed=0):
         found = torch.pca_lowrank(centred, q=min(count + 6, *codes.shape), center=False)[2][:, :count].T.numpy()
     signs = np.sign(np.take_along_axis(found, np.abs(found).argmax(1, keepdims=True), 1))
     return (found * signs).astype(np.float32)
@@ -273,6 +270,5 @@ def _prior_draws(trained: Trained, count: int, seed: int) -> Float[np.ndarray, "
     prior = getattr(trained.model, "prior", None)
     if prior is None:
         return None
-    with torch.random.fork_rng(devices=[trained.device] if trained.device.type == "cuda" else []), torch.no_grad():
-        torch.manual_seed(seed)
+    with randomness(trained.device, seed), torch.no_grad():
         return prior().sample((count,)).flatten(1).float().cpu().numpy()

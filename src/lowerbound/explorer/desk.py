@@ -21,6 +21,7 @@ from lowerbound.errors import UserError
 from lowerbound.explorer.atlas import Atlas
 from lowerbound.explorer.painting import follow, shown
 from lowerbound.models import Trace
+from lowerbound.training.device import randomness
 
 T = TypeVar("T")
 
@@ -259,8 +260,7 @@ class Desk:
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         def seeded() -> T:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
+            with randomness(self.atlas.trained.device, seed=0):
                 return work()
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, seeded)

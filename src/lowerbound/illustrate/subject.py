@@ -18,6 +18,7 @@ from lowerbound.evaluation import diagnostics
 from lowerbound.models import Trace
 from lowerbound.run import Run
 from lowerbound.trained import Trained
+from lowerbound.training.device import randomness
 
 # Data whose codes are looked at; of a recurrent model, which is slower by orders of magnitude, fewer.
 _CODES, _CODES_OF_RECURRENT = 10_000, 500
@@ -68,7 +69,7 @@ class Subject:
 
     def told(self, rows: np.ndarray) -> np.ndarray | None:
         """The labels of some rows, where the model is told labels."""
-        return self.dataset.labels[rows] if self.trained.classes and self.dataset.labels is not None else None
+        return self.dataset.labels_of(rows) if self.trained.classes else None
 
     @cached_property
     def codes(self) -> np.ndarray:
@@ -78,7 +79,7 @@ class Subject:
     @cached_property
     def labels(self) -> np.ndarray | None:
         """Their labels, [N]."""
-        return None if self.dataset.labels is None else self.dataset.labels[self.coded]
+        return self.dataset.labels_of(self.coded)
 
     @cached_property
     def observed(self) -> Tensor:
@@ -126,7 +127,5 @@ class Subject:
     @contextmanager
     def _drawing(self) -> Iterator[None]:
         """No graph, and random numbers of the run's seed; the caller's are left as they were."""
-        devices = [self.trained.device] if self.trained.device.type == "cuda" else []
-        with torch.inference_mode(), torch.random.fork_rng(devices=devices):
-            torch.manual_seed(self.run.config.seed)
+        with torch.inference_mode(), randomness(self.trained.device, self.run.config.seed):
             yield

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from lowerbound import figures
 from lowerbound.errors import UserError
@@ -91,7 +91,8 @@ def _write(exhibit: Exhibit[Any], workshop: Workshop, directory: Path) -> Pictur
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("lowerbound.lecture"),
+        # The frame of a page, with what it may load, is that of the reports.
+        loader=ChoiceLoader([PackageLoader("lowerbound.lecture"), PackageLoader("lowerbound.report")]),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
