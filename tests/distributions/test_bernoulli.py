@@ -1,5 +1,7 @@
 """Independent Bernoulli entries against torch's own."""
 
+import math
+
 import pytest
 import torch
 from torch.distributions import Bernoulli, Independent
@@ -26,6 +28,7 @@ def test_sure_and_right_costs_nothing_however_many_entries():
     logits = (1e4 * (2 * x - 1)).requires_grad_()
     log_prob = IndependentBernoulli(logits, 1).log_prob(x)
     assert log_prob.item() == 0
+    assert IndependentBernoulli(logits.detach(), 1).log_prob(x).item() == 0
     log_prob.backward()
     assert (logits.grad == 0).all()
 
@@ -44,3 +47,18 @@ def test_single_entries_and_an_expanded_batch_are_still_at_hand():
     wide = p.expand((5, 1))
     assert wide.batch_shape == (5, 1)
     torch.testing.assert_close(wide.log_prob(x), p.log_prob(x).expand(5, 1))
+
+
+@pytest.mark.parametrize("entries", [1, 2, 49, 96, 784])
+def test_without_a_gradient_the_log_probability_is_the_same(entries):
+    torch.manual_seed(0)
+    logits = torch.randn(50, entries) * torch.tensor([1e-3, 1.0, 10.0, 100.0, 1000.0]).repeat(10)[:, None]
+    x = torch.rand(50, entries).round()
+    exact = Independent(Bernoulli(logits=logits.double()), 1).log_prob(x.double())
+    torch.testing.assert_close(IndependentBernoulli(logits, 1).log_prob(x).double(), exact, rtol=1e-6, atol=1e-6)
+
+
+def test_without_a_gradient_sure_pixels_do_not_overflow():
+    logits = torch.zeros(1, 784)
+    log_prob = IndependentBernoulli(logits, 1).log_prob(torch.ones(1, 784))
+    torch.testing.assert_close(log_prob, torch.full((1,), -784 * math.log(2)))

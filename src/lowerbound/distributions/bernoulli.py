@@ -34,8 +34,25 @@ class IndependentBernoulli(Independent):
 
     def log_prob(self, value: Float[Tensor, "*sample"]) -> Float[Tensor, "*batch"]:
         """Log-probability in nats of values that are 0 or 1."""
+        dims = len(self.event_shape)
         logits, value = torch.broadcast_tensors(self.base_dist.logits, value)
         # The cross-entropy is formed in place, so that one temporary of the size of the logits suffices, and entry by
         # entry: where a large logit is right, its two terms cancel exactly and not only up to the rounding of a sum.
-        cross_entropy = softplus(logits).addcmul_(value, logits, value=-1)
-        return cross_entropy.flatten(-len(self.event_shape)).sum(-1).neg()
+        if logits.requires_grad or value.requires_grad:
+            return softplus(logits).addcmul_(value, logits, value=-1).flatten(-dims).sum(-1).neg()
+        certain = logits.clamp(min=0).addcmul_(value, logits, value=-1).flatten(-dims).sum(-1)
+        return _log_of_product(logits.abs().neg_().exp_().add_(1).flatten(-dims)).add_(certain).neg_()
+
+
+def _log_of_product(factors: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch"]:
+    """The logarithm of the product of factors between 1 and 2.
+
+    softplus(l) = max(l, 0) + log(1 + exp(−|l|)), and a logarithm costs ten times what a product does: it is taken of up
+    to 64 factors at once, whose product is within the range of float32.
+    """
+    for _ in range(6):
+        half, odd = divmod(factors.shape[-1], 2)
+        if odd:
+            break
+        factors = factors[..., :half] * factors[..., half:]
+    return factors.log().sum(-1)

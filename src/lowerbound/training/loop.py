@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from lowerbound.errors import UserError
 from lowerbound.models import LatentModel
+from lowerbound.nn.subnormals import subnormals_flushed
 from lowerbound.objectives import Objective
 from lowerbound.training.adam import Adam
 from lowerbound.training.device import Decision, choose_compile, choose_device, choose_precision, fits_on, randomness
@@ -96,7 +97,12 @@ def fit(
     decisions = saved.standing_decisions(plain(settings, objective)) if saved else {}
     decisions["device"] = choose_device(settings.device, decisions.get("device"))
     device = torch.device(decisions["device"].choice)
-    with Interruption() as interruption, randomness(device, seed) as generators, freed_memory_kept():
+    with (
+        Interruption() as interruption,
+        randomness(device, seed) as generators,
+        freed_memory_kept(),
+        subnormals_flushed(),
+    ):
         loop = _Loop(
             model,
             objective,
