@@ -76,16 +76,21 @@ def for_each_batch(
         raise ValueError(f"At least one draw of z is needed for each datum, not {particles}.")
     if precision not in get_args(Precision):
         raise ValueError(f"precision must be 'float32' or 'bfloat16', not {precision!r}.")
-    results = []
+    results: Tensor | None = None
     with _evaluating(model, data.x.device, seed):
         pairs = _pairs_at_once(model, data)
         size = max(1, pairs // particles)
         for start in range(0, count, size):
             batch = data.rows(slice(start, start + size))
-            results.append(reduce(batch, (batch.trace(model, k, precision) for k in _chunks(particles, pairs))))
+            reduced = reduce(batch, (batch.trace(model, k, precision) for k in _chunks(particles, pairs)))
+            # All results lie in one place: a small one of each batch, put where a large tensor has just been, would keep
+            # the next one from fitting there, and memory would grow with the data.
+            results = reduced.new_empty(count, *reduced.shape[1:]) if results is None else results
+            results[start : start + size] = reduced
             if on_progress is not None:
                 on_progress(min(1.0, (start + size) / count))
-    return torch.cat(results)
+    assert results is not None
+    return results.clone()  # which, unlike tensors of inference mode, can be used in any computation
 
 
 def has_bound(model: LatentModel, data: Data) -> bool:
