@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -131,15 +133,16 @@ class _Run:
             reading = outputs[:, : plan.parts.sizes[0]]
         state = State(Memory(*starts[:2]), Memory(*starts[2:]), reading, canvas.repeat(rows, *[1] * canvas.ndim))
         choices: list[Choice] = []
-        for t in range(plan.steps):
-            step, after = self.forwards(plan.parts, self.layers, state, self.data, *self._chosen(t))
-            choices.append(step.choice)
-            if self.keep:
-                self.kept.append((state.canvas, step))
-            if plan.moments is not None:
-                read = None if self.data is None else state.reading
-                plan.moments.append(Moment(after.canvas, read, step.writing))
-            state = after
+        with closing(self._times()) as times:
+            for t in times:
+                step, after = self.forwards(plan.parts, self.layers, state, self.data, *self._chosen(t))
+                choices.append(step.choice)
+                if self.keep:
+                    self.kept.append((state.canvas, step))
+                if plan.moments is not None:
+                    read = None if self.data is None else state.reading
+                    plan.moments.append(Moment(after.canvas, read, step.writing))
+                state = after
         z, mean, scale = (None if each[0] is None else torch.stack(each, 1) for each in zip(*choices, strict=True))
         assert z is not None
         return Course(z, mean, scale, state.canvas)
@@ -166,20 +169,21 @@ class _Run:
         of_choices = [None if each is None else each.transpose(0, 1).contiguous() for each in of[:3]]
         into_x, into_given = None, []
         through = self.given is None and plan.pathwise
-        for t in reversed(range(plan.steps)):
-            canvas, step = self.kept[t]
-            of_choice = Choice(*(None if each is None else each[t] for each in of_choices))  # pyright: ignore[reportArgumentType]
-            way = through, of_x
-            chosen = self._chosen(t)[0]
-            back = self.backwards(plan.parts, self.layers, canvas, self.data, step, chosen, of_choice, state, *way)
-            state = back.of_state
-            for gradient, pair in zip(gradients, back.pairs, strict=True):
-                if pair is not None:
-                    gradient.add(*pair)
-            if of_given:
-                into_given.append(back.of_z)
-            if back.of_x is not None:
-                into_x = back.of_x if into_x is None else into_x + back.of_x
+        with closing(self._times(back=True)) as times:
+            for t in times:
+                canvas, step = self.kept[t]
+                of_choice = Choice(*(None if each is None else each[t] for each in of_choices))  # pyright: ignore[reportArgumentType]
+                way = through, of_x
+                chosen = self._chosen(t)[0]
+                back = self.backwards(plan.parts, self.layers, canvas, self.data, step, chosen, of_choice, state, *way)
+                state = back.of_state
+                for gradient, pair in zip(gradients, back.pairs, strict=True):
+                    if pair is not None:
+                        gradient.add(*pair)
+                if of_given:
+                    into_given.append(back.of_z)
+                if back.of_x is not None:
+                    into_x = back.of_x if into_x is None else into_x + back.of_x
         encoded, decoded = state.encoded, state.decoded
         if self.first is not None:
             slope = torch.cat([state.reading, reading.new_zeros(plan.rows, sum(plan.parts.sizes[1:]))], 1)
@@ -189,6 +193,18 @@ class _Run:
         of_layers = [part for gradient in gradients for part in gradient.finish()]
         of_z = torch.stack(into_given[::-1], 1) if of_given else None
         return into_x, of_z, of_states, state.canvas.sum(0), *of_layers
+
+    def _times(self, *, back: bool = False) -> Generator[int]:
+        """The steps in their order.
+
+        All are alike. Where they are compiled, the first one is checked against what the compiler has seen, and the
+        others are taken to be like it: the check of some hundred tensors costs a twentieth of the training.
+        """
+        with ExitStack() as after_the_first:
+            for i in range(self.plan.steps):
+                yield self.plan.steps - 1 - i if back else i
+                if i == 0 and self.plan.compiled and self.keep:
+                    after_the_first.enter_context(torch.compiler.set_stance(skip_guard_eval_unsafe=True))
 
     def _chosen(self, t: int) -> tuple[Tensor | None, Tensor | None]:
         """The noise of a step, and the latent variables that are given."""
