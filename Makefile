@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types walls docs check clean
+.PHONY: help demo test lint types walls docs check bench clean
 
 help:  ## these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ docs: $(VENV)/.docs  ## the documentation, into site/
 	$(BIN)/mkdocs build --strict
 
 check: test lint types walls docs  ## all of these
+
+bench: $(VENV)/.core  ## every race against other libraries, which takes about five hours; their tables into docs/benchmarks.md
+	$(BIN)/python -m benchmarks.race --fresh $(RACES)
+	$(BIN)/python -m benchmarks.hot_paths
 
 clean:  ## remove the environment and everything that was built; runs/ stays
 	rm -rf $(VENV) site build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,141 @@
+"""Time to nats: how long until the test NLL of MNIST passes a figure.
+
+Dynamic binarisation, all 10,000 test images binarised once, K = 1,000. Each contender trains alone and keeps its
+weights at growing intervals; the clock counts neither that nor the evaluation, which comes after all trainings. Of the
+weights that are kept, the first that pass are found by bisection: the NLL is taken to fall while a model learns.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks.races.mlp import MLP
+from benchmarks.racing.contender import Contender, Worker
+from benchmarks.racing.course import Course
+from benchmarks.racing.recipe import Recipe
+from benchmarks.racing.tables import table
+from benchmarks.racing.weights import model_with
+from lowerbound.data import open_data, split
+from lowerbound.evaluation import importance_sampling
+from lowerbound.models import LatentModel
+from lowerbound.training.state import SavedState
+
+THRESHOLDS = (90.0, 88.0, 86.76, 86.0, 85.0, 84.78, 84.0, 83.0)
+# Weights are kept first after so many seconds, and then whenever so much more time has gone by.
+FIRST, GROWTH, LEAST = 10.0, 1.05, 5.0
+BATCH = 128
+
+
+def times_until(seconds: float) -> list[float]:
+    """When weights are kept, the end included."""
+    times = [min(FIRST, seconds)]
+    while times[-1] < seconds:
+        times.append(min(seconds, max(times[-1] * GROWTH, times[-1] + LEAST)))
+    return times
+
+
+def first_passing(count: int, nll_of: Callable[[int], float], threshold: float) -> int | None:
+    """The first of so many checkpoints whose NLL is not above a threshold, if the last one's is not."""
+    if count == 0 or nll_of(count - 1) > threshold:
+        return None
+    low, high = 0, count - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if nll_of(middle) <= threshold else (middle + 1, high)
+    return low
+
+
+def column(
+    kept: list[tuple[float, Callable[[], LatentModel]]], nll_of_model: Callable[[LatentModel], float], minutes: float
+) -> list[str]:
+    """The cells of one contender: minutes until each threshold, then the NLL at the end."""
+
+    @cache
+    def nll_of(index: int) -> float:
+        return nll_of_model(kept[index][1]())
+
+    cells = []
+    for threshold in THRESHOLDS:
+        found = first_passing(len(kept), nll_of, threshold)
+        cells.append(f"not in {minutes:g}" if found is None else f"{kept[found][0] / 60:.1f}")
+    return [*cells, f"{nll_of(len(kept) - 1):.2f}"]
+
+
+def ours(answer: Mapping[str, Any], settings: Mapping[str, Any]) -> list[tuple[float, Callable[[], LatentModel]]]:
+    """Seconds, and how to get the model, of each checkpoint of ours."""
+    recipe = Recipe.of(settings)
+
+    def state(path: str) -> SavedState:
+        saved = SavedState.read(Path(path))
+        assert saved
+        return saved
+
+    return [(state(path).position.seconds, lambda path=path: recipe.at(state(path))) for path in answer["kept"]]
+
+
+def theirs(answer: Mapping[str, Any], settings: Mapping[str, Any]) -> list[tuple[float, Callable[[], LatentModel]]]:
+    """The same of pythae's."""
+    return [(seconds, lambda path=path: model_with(path, settings)) for seconds, path in answer["kept"]]
+
+
+def race(course: Course) -> str:
+    """Minutes to each threshold, for every bound on the minutes of ours and for the longest of pythae's."""
+    for old in course.directory.glob("contender-*"):
+        shutil.rmtree(old)
+    bounds = [0.3] if course.quick else sorted(course.minutes)
+    dataset = open_data("mnist")
+    rows = course.keep("mnist", dataset.values[split(dataset, seed=course.seed).train])
+    entries: list[tuple[Contender, float]] = [
+        (Contender(f"lowerbound, {course.recipe}, {minutes:g} min", "with_lowerbound", "lowerbound"), minutes)
+        for minutes in bounds
+    ]
+    entries += [
+        (Contender("pythae VAE", "with_pythae", "pythae", {"particles": 1}), bounds[-1]),
+        (Contender("pythae IWAE", "with_pythae", "pythae", {"particles": None}), bounds[-1]),
+    ]
+    peer = {**MLP, "batch": BATCH, "learning_rate": 1e-3, "rows": rows}
+    trained = []
+    for number, (contender, minutes) in enumerate(entries):
+        directory = course.directory / f"contender-{number}"
+        directory.mkdir()
+        settings = {
+            **peer,
+            **contender.settings,
+            "contest": "nats",
+            "recipe": course.recipe,
+            "seed": course.seed,
+            "minutes": minutes,
+            "times": times_until(60 * minutes),
+            "directory": str(directory),
+        }
+        with Worker(contender, settings, course.directory) as worker:
+            trained.append((worker.turn()[1], settings))
+
+    reference = {"recipe": course.recipe, "seed": course.seed, "minutes": bounds[-1]}
+    x, particles = Recipe.of(reference).test(course.size(10_000, 20)), course.size(1000, 50)
+
+    def nll_of_model(model: LatentModel) -> float:
+        return -importance_sampling(model, x, particles).log_likelihood.mean().item()
+
+    columns = []
+    for (contender, minutes), (answer, settings) in zip(entries, trained, strict=True):
+        kept = (
+            ours(answer, settings)
+            if contender.module == "with_lowerbound"
+            else theirs(answer, {**settings, "particles": 1})
+        )
+        columns.append(column(kept, nll_of_model, minutes))
+    names = [contender.name for contender, _ in entries]
+    labels = [f"{threshold:g}" for threshold in THRESHOLDS] + ["at the end, nats"]
+    cells = zip(labels, *columns, strict=True)
+    title = (
+        f"Minutes until the NLL of {len(x):,} test images is at most so many nats (dynamic binarisation, K = "
+        f"{particles:,}), seed {course.seed}; pythae: 784–500–500–50, tanh, batch {BATCH}, Adam, its IWAE with its own "
+        "number of samples."
+    )
+    described = course.described([contender for contender, _ in entries]).partition(". ")[2]
+    return f"{title}\n\n{table(['NLL', *names], cells)}\n\nOne training each. {described}"

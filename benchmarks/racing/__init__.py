@@ -1,0 +1,1 @@
+"""What every race shares: environments, contenders in processes of their own, turns, medians, tables."""

@@ -1,0 +1,48 @@
+"""What the races write, and how they find the first passing."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from benchmarks.races.nats import first_passing, times_until
+from benchmarks.racing.tables import duration, put_between_markers, table, thousands
+from lowerbound.errors import UserError
+
+
+def test_a_table_replaces_what_is_between_its_markers_and_nothing_else(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- race:a -->\nold\n<!-- end -->\nmiddle\n<!-- race:b -->\nkept\n<!-- end -->\n")
+    put_between_markers(page, "race", "a", table(["x", "y"], [["1", "\\2"]]))
+    new = "<!-- race:a -->\n\n| x | y |\n| --- | --- |\n| 1 | \\2 |\n\n<!-- end -->"
+    assert page.read_text() == f"before\n{new}\nmiddle\n<!-- race:b -->\nkept\n<!-- end -->\n"
+
+
+@pytest.mark.parametrize("text", ["no markers", "<!-- race:a -->\nwithout an end"])
+def test_a_page_without_a_place_for_the_table_is_refused(tmp_path, text):
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with pytest.raises(UserError, match="race:a"):
+        put_between_markers(page, "race", "a", "new")
+    assert page.read_text() == text
+
+
+@pytest.mark.parametrize(("count", "threshold"), [(1, 5.0), (7, 3.5), (7, 0.5), (7, 100.0), (8, 0.0), (3, -1.0)])
+def test_the_first_passing_is_that_of_a_search_through_all(count, threshold):
+    nlls = [float(count - i) ** 2 for i in range(count)]
+    expected = next((i for i, nll in enumerate(nlls) if nll <= threshold), None)
+    assert first_passing(count, nlls.__getitem__, threshold) == expected
+
+
+def test_weights_are_kept_at_growing_intervals_up_to_the_end():
+    times = times_until(600.0)
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert times[-1] == 600
+    assert all(gap >= 5 for gap in gaps[:-1])
+    assert gaps[-2] > gaps[0]
+
+
+def test_numbers_are_written_with_three_digits_that_count():
+    assert [thousands(value) for value in (19_234, 99.96, 0.012345)] == ["19,200", "100", "0.0123"]
+    assert [duration(value) for value in (0.5, 119, 121, 8000)] == ["0.5 s", "119 s", "2.02 min", "2.22 h"]
