@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lowerbound.config import Config, ModelSettings
 from lowerbound.data import Dataset, Preparation, Splits, preparation_for, recommend_likelihood, scale_of, split
+from lowerbound.data.rows import rows_at_once
 from lowerbound.errors import UserError
 from lowerbound.likelihoods import LIKELIHOODS, Likelihood
 from lowerbound.models import DRAW, VAE, VQVAE, LatentModel
@@ -25,9 +26,6 @@ from lowerbound.priors import PRIORS
 
 if TYPE_CHECKING:
     from lowerbound.nn.conditional import Head
-
-# Rows that are looked at together where the mean of the data is computed.
-_CHUNK = 4096
 
 
 class Assembly(NamedTuple):
@@ -158,8 +156,9 @@ def _preparation(likelihood: Part) -> str:
 def mean_of(dataset: Dataset, rows: np.ndarray, preparation: Preparation) -> Float[Tensor, "*event"]:
     """The mean over some rows of what the model sees."""
     total = torch.zeros(preparation.event_shape(dataset.shape), dtype=torch.float64)
-    for start in range(0, len(rows), _CHUNK):
-        stored = torch.from_numpy(dataset.values[rows[start : start + _CHUNK]])
+    size = rows_at_once(dataset.values)
+    for start in range(0, len(rows), size):
+        stored = torch.from_numpy(dataset.values[rows[start : start + size]])
         total += preparation.expected(stored).sum(0, dtype=torch.float64)
     return (total / len(rows)).float()
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, DensityMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -16,6 +16,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from lowerbound.assemble import assemble
 from lowerbound.config import Config
 from lowerbound.data import Dataset, from_array
+from lowerbound.data import rows as limits
+from lowerbound.data.rows import FileRows, Values, blocks, mapped
 from lowerbound.errors import UserError
 from lowerbound.trained import Trained
 from lowerbound.training import EpochRecord, fit
@@ -99,16 +101,17 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             ValueError: Data, or settings, that do not fit.
             KeyboardInterrupt: The training was interrupted.
         """
-        X = validate_data(self, X, dtype=list(_TYPES), ensure_min_samples=2)
+        X = self._validated(X, ensure_min_samples=2)
         dataset = self._dataset(X)
         assembly = assemble(dataset, self._config(len(X)))
         trained = Trained(assembly.model, assembly.preparation, dataset.shape)
         rows, seed = assembly.splits, assembly.config.seed
+        stored = dataset.part(rows.train)
         history: list[EpochRecord] = []
         result = fit(
             assembly.model,
             assembly.objective,
-            torch.from_numpy(dataset.values[rows.train]),
+            torch.from_numpy(stored) if isinstance(stored, np.ndarray) else stored,
             trained.observe(dataset.values[rows.validation], seed) if len(rows.validation) else None,
             assembly.config.training,
             seed=seed,
@@ -117,7 +120,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         )
         if result.stopped == "interrupted":
             raise KeyboardInterrupt
-        trained.complete(dataset.values[rows.train], seed)
+        trained.complete(stored, seed)
         self.trained_, self.config_, self.understood_ = trained, assembly.config, assembly.understood
         self.history_, self.n_iter_ = tuple(history), result.epochs
         return self
@@ -128,13 +131,13 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Args:
             X: [n, D], as for `fit`.
         """
-        stored = torch.from_numpy(self._stored(X))
+        stored = self._stored(X)
         # In float32 the last digits depend on which rows are multiplied together.
         model = copy.deepcopy(self.trained_.model).cpu().double()
         preparation = copy.deepcopy(self.trained_.preparation).cpu()
         with torch.inference_mode():
-            codes = [model.embed(preparation.expected(rows).double()).flatten(1) for rows in stored.split(4096)]
-        return torch.cat(codes).numpy()
+            x = (preparation.expected(torch.from_numpy(rows)).double() for rows in blocks(stored))
+            return torch.cat([model.embed(rows).flatten(1) for rows in x]).numpy()
 
     def inverse_transform(self, X: Float[np.ndarray, "n latent_dim"]) -> Float[np.ndarray, "n D"]:
         """The mean of p(x | z) at each code, in the units of the data.
@@ -199,25 +202,35 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         seed = {"seed": _seed(self.random_state), "data.test": 0}
         return Config.load(self.recipe, {**seed, **likelihood, **given, **(self.settings or {})})
 
-    def _dataset(self, X: Shaped[np.ndarray, "n D"]) -> Dataset:
+    def _validated(self, X: Any, **checks: Any) -> Values:
+        """The rows of X, once they are what scikit-learn takes for rows; those of a large mapped file stay there."""
+        large = isinstance(X, np.memmap) and X.ndim == 2 and X.nbytes > limits.IN_MEMORY
+        rows = FileRows.of_map(X) if large else None
+        if rows is None:
+            checked: Any = validate_data(self, X, dtype=list(_TYPES), **checks)
+            return checked
+        validate_data(self, X[:2], dtype=None, **checks)  # all values are checked with those of any file
+        return rows
+
+    def _dataset(self, X: Values) -> Dataset:
         if self.image_shape is None:
             return from_array(X, "X")
         shape = tuple(self.image_shape)
         if np.prod(shape) != X.shape[1]:
             raise UserError(f"image_shape = {shape} has {np.prod(shape)} pixels, but the rows of X have {X.shape[1]}.")
-        dataset = from_array(X.reshape(-1, *shape), "X")
+        dataset = from_array(mapped(X, lambda rows: rows.reshape(-1, *shape)), "X")
         if dataset.values[0].size != X.shape[1]:
             raise UserError(f"image_shape = {shape} has an opacity for each pixel: leave that channel out of X.")
         return dataset
 
-    def _stored(self, X: Any) -> Shaped[np.ndarray, "n *stored"]:
+    def _stored(self, X: Any) -> Values:
         """The rows as the training data was stored."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=list(_TYPES), reset=False)
+        X = self._validated(X, reset=False)
         # A dataset has at least two rows; one alone may be asked about.
-        dataset = self._dataset(np.concatenate([X, X]) if len(X) == 1 else X)
+        dataset = self._dataset(np.concatenate([X[:], X[:]]) if len(X) == 1 else X)
         self.trained_.preparation.check(dataset)
-        return dataset.values[: len(X)]
+        return dataset.part(slice(len(X)))
 
     def _rows(self, stored: Float[np.ndarray, "n *stored"]) -> Float[np.ndarray, "n D"]:
         """Stored data in the layout of X."""

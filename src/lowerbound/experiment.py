@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from torch import Tensor
 from lowerbound.assemble import Assembly, assemble, split_seed
 from lowerbound.config import Config, DataSettings
 from lowerbound.data import Dataset, Preparation, Splits, datasets, on_scale, open_data, restored, split
+from lowerbound.data.rows import FileRows, Values, part
+from lowerbound.data.spool import Made, collected
 from lowerbound.errors import UserError
 from lowerbound.evaluation import DistortionAlone, Evaluation
 from lowerbound.illustrate import Subject, save_pictures, suited
@@ -26,6 +29,9 @@ from lowerbound.trained import Trained
 from lowerbound.training import EpochRecord, Result, fit
 
 logger = logging.getLogger(__name__)
+
+# Bytes of x that an evaluation and the figures look at, where the data is larger than memory.
+_LOOKED_AT = 2**27
 
 RowsOf = Literal["train", "validation", "test"]
 
@@ -245,9 +251,9 @@ def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: 
     config, splits, preparation = assembly.config, assembly.splits, assembly.preparation
     seed = split_seed(config)
     trained = Trained(assembly.model, preparation, dataset.shape)
-    validation = trained.observe(dataset.values[splits.validation], seed) if len(splits.validation) else None
-    stored, prepare = _as_trained(dataset.values[splits.train], trained, config)
-    labels = dataset.labels_of(splits.train)
+    validated, learned = _few(splits.validation, dataset, trained), _few(splits.train, dataset, trained)
+    validation = trained.observe(dataset.values[validated], seed) if len(validated) else None
+    stored, prepare = _as_trained(dataset.part(splits.train), trained, config)
     watch.begun(run)
 
     def on_epoch(record: EpochRecord) -> None:
@@ -262,15 +268,15 @@ def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: 
         config.training,
         seed=config.seed,
         prepare=prepare,
-        context=trained.context(labels),
-        validation_context=trained.context(dataset.labels_of(splits.validation)),
+        context=trained.context(dataset.labels_of(splits.train)),
+        validation_context=trained.context(dataset.labels_of(validated)),
         state_dir=run.state,
         resume=resume,
         on_epoch=on_epoch,
         on_progress=watch.progress,
     )
     if result.stopped != "interrupted":
-        trained.complete(dataset.values[splits.train], config.seed, labels)
+        trained.complete(dataset.values[learned], config.seed, dataset.labels_of(learned))
     run.save(trained)
     if result.stopped == "interrupted":
         run.save_evaluation(None)  # of a training that this one continues
@@ -297,7 +303,15 @@ def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: 
 
 def _subject(run: Run, trained: Trained, dataset: Dataset) -> Subject:
     splits = splits_of(dataset, run.config)
-    return Subject(run, trained, dataset, splits.test if len(splits.test) else splits.train)
+    return Subject(run, trained, dataset, _few(splits.test if len(splits.test) else splits.train, dataset, trained))
+
+
+def _few(rows: np.ndarray, dataset: Dataset, trained: Trained) -> np.ndarray:
+    """The rows; of data that is larger than memory, as many of them as fit, evenly spaced."""
+    most = max(2, _LOOKED_AT // (4 * math.prod(trained.event_shape)))
+    if not isinstance(dataset.values, FileRows) or len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
 def _is_rougher(one: Evaluation | DistortionAlone, other: Evaluation | DistortionAlone | None) -> bool:
@@ -307,15 +321,23 @@ def _is_rougher(one: Evaluation | DistortionAlone, other: Evaluation | Distortio
     return one.particles < other.particles or one.nll_examples < other.nll_examples
 
 
-def _as_trained(stored: np.ndarray, trained: Trained, config: Config) -> tuple[Tensor, Preparation]:
+def _as_trained(stored: Values, trained: Trained, config: Config) -> tuple[Tensor | FileRows, Preparation]:
     """The training data and its preparation: for static binarisation it is drawn here, once and for all."""
-    if config.data.binarisation != "static":
-        return torch.from_numpy(stored), trained.preparation
-    # In pieces: as x, in float32, all of it would take four times the memory.
-    pieces = np.array_split(stored, max(1, len(stored) // 4096))
-    seed = split_seed(config) + 2**32  # not the draws of validation and test data
-    drawn = [trained.observe(piece, seed + number).byte().cpu() for number, piece in enumerate(pieces)]
-    return torch.cat(drawn), restored("binarise", {"maximum": 1}, {})
+    preparation = trained.preparation
+    if config.data.binarisation == "static":
+        # In pieces: as x, in float32, all of it would take four times the memory.
+        bounds = [piece[[0, -1]] for piece in np.array_split(np.arange(len(stored)), max(1, len(stored) // 4096))]
+        seed = split_seed(config) + 2**32  # not the draws of validation and test data
+        drawn = (
+            trained.observe(part(stored, slice(first, last + 1)), seed + number).byte().cpu().numpy()
+            for number, (first, last) in enumerate(bounds)
+        )
+        preparation = restored("binarise", {"maximum": 1}, {})
+        if isinstance(stored, FileRows):
+            stored = collected(Made(drawn, stored.shape, np.dtype(np.uint8)))
+        else:
+            stored = np.concatenate(list(drawn))
+    return (torch.from_numpy(stored) if isinstance(stored, np.ndarray) else stored), preparation
 
 
 def _evaluate(
@@ -330,10 +352,13 @@ def _evaluate(
     on_progress: Callable[[float], None] | None,
 ) -> Evaluation | DistortionAlone:
     metrics = run.metrics()
+    few = _few(rows, dataset, trained)
+    if len(few) < len(rows):
+        what += f", evenly spaced among {len(rows):,} for the memory's sake"
     return trained.evaluate(
-        dataset.values[rows],
+        dataset.values[few],
         particles,
-        labels=dataset.labels_of(rows),
+        labels=dataset.labels_of(few),
         what=what,
         examples=examples,
         data_seed=split_seed(run.config),

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from lowerbound.data import Preparation
+from lowerbound.data.rows import Values, part
 from lowerbound.errors import UserError
 from lowerbound.evaluation import DistortionAlone, Evaluation, evaluate, importance_sampling
 from lowerbound.models import DRAW, LatentModel
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # Rows that are prepared and run together, and how many numbers the canvases may have that are painted together.
 _CHUNK, _CANVASES = 4096, 2**25
+# Rows that are run together where the data is larger than memory, and the bytes of x that are scored together.
+_CHUNK_OF_FILE, _SCORED = 512, 2**27
 
 
 class Scores(NamedTuple):
@@ -96,14 +99,12 @@ class Trained:
         """Shape of one datum as the model sees it."""
         return self.preparation.event_shape(self.shape)
 
-    def observe(self, stored: Shaped[np.ndarray, "N *stored"], seed: int) -> Float[Tensor, "N *event"]:
+    def observe(self, stored: Values, seed: int) -> Float[Tensor, "N *event"]:
         """What the model sees; where the preparation draws, drawn once with a seed."""
         return torch.cat([self.preparation.frozen(rows, seed + i) for i, rows in enumerate(self._chunks(stored))])
 
     @torch.no_grad()
-    def complete(
-        self, stored: Shaped[np.ndarray, "N *stored"], seed: int, labels: Int[np.ndarray, " N"] | None = None
-    ) -> None:
+    def complete(self, stored: Values, seed: int, labels: Int[np.ndarray, " N"] | None = None) -> None:
         """Fit what is fitted after a training, a prior of that kind, to one draw of z for each datum.
 
         Args:
@@ -114,37 +115,47 @@ class Trained:
         prior = getattr(self.model, "prior", None)
         if isinstance(prior, ExPostMixture):
             with randomness(self.device, seed):
-                pieces = zip(self._chunks(stored, self._at_once), self._contexts(labels, len(stored)), strict=True)
+                size = self._at_once(stored)
+                pieces = zip(self._chunks(stored, size), self._contexts(labels, len(stored), size), strict=True)
                 codes = [self._draw(self.preparation(rows), context) for rows, context in pieces]
             prior.fit(torch.cat(codes).cpu().numpy(), seed)
 
     def _draw(self, x: Tensor, context: Tensor | None) -> Float[Tensor, "n D"]:
         return self.model.trace(x, pathwise=False, context=context).latents[0].z[0]
 
-    @torch.inference_mode()
-    def encode(
-        self, stored: Shaped[np.ndarray, "N *stored"], labels: Int[np.ndarray, " N"] | None = None
-    ) -> Float[np.ndarray, "N D"]:
+    def encode(self, stored: Values, labels: Int[np.ndarray, " N"] | None = None) -> Float[np.ndarray, "N D"]:
         """The code of each datum: the mean of q(z | x) at the expectation of x, which is deterministic."""
-        codes = [self.model.embed(x, context=context).flatten(1) for x, context in self._expected(stored, labels)]
-        return torch.cat(codes).cpu().numpy()
+        return np.concatenate(list(self.codes(stored, labels)))
+
+    @torch.inference_mode()
+    def codes(self, stored: Values, labels: Int[np.ndarray, " N"] | None = None) -> Iterator[Float[np.ndarray, "n D"]]:
+        """What `encode` gives, some rows at a time."""
+        for x, context in self._expected(stored, labels):
+            yield self.model.embed(x, context=context).flatten(1).cpu().numpy()
 
     @torch.inference_mode()
     def decode(
         self, codes: Float[np.ndarray, "N D"], labels: Int[np.ndarray, " N"] | None = None
     ) -> Float[np.ndarray, "N *stored"]:
         """The mean of p(x | z) at each code, in the data's units."""
-        parts = zip(self._chunks(codes, self._at_once), self._contexts(labels, len(codes)), strict=True)
+        size = self._at_once(codes)
+        parts = zip(self._chunks(codes, size), self._contexts(labels, len(codes), size), strict=True)
         means = [self._restored(self.model.decode(z.float(), context=c), mean=True) for z, c in parts]
         return np.concatenate(means)
 
-    @torch.inference_mode()
     def reconstruct(
-        self, stored: Shaped[np.ndarray, "N *stored"], labels: Int[np.ndarray, " N"] | None = None
+        self, stored: Values, labels: Int[np.ndarray, " N"] | None = None
     ) -> Float[np.ndarray, "N *stored"]:
         """The mean of p(x | z) at the code of each datum, in the data's units."""
-        parts = self._expected(stored, labels)
-        return np.concatenate([self._restored(self.model.reconstruct(x, context=c), mean=True) for x, c in parts])
+        return np.concatenate(list(self.reconstructions(stored, labels)))
+
+    @torch.inference_mode()
+    def reconstructions(
+        self, stored: Values, labels: Int[np.ndarray, " N"] | None = None
+    ) -> Iterator[Float[np.ndarray, "n *stored"]]:
+        """What `reconstruct` gives, some rows at a time."""
+        for x, context in self._expected(stored, labels):
+            yield self._restored(self.model.reconstruct(x, context=context), mean=True)
 
     @torch.inference_mode()
     def sample(
@@ -201,7 +212,7 @@ class Trained:
         return _joined(painted)
 
     @torch.inference_mode()
-    def repaint(self, stored: Shaped[np.ndarray, "N *stored"], labels: Int[np.ndarray, " N"] | None = None) -> Painted:
+    def repaint(self, stored: Values, labels: Int[np.ndarray, " N"] | None = None) -> Painted:
         """How the reconstructions come to be that `reconstruct` gives, where the model paints in steps.
 
         Raises:
@@ -213,7 +224,7 @@ class Trained:
 
     def score(
         self,
-        stored: Shaped[np.ndarray, "N *stored"],
+        stored: Values,
         particles: int,
         labels: Int[np.ndarray, " N"] | None = None,
         *,
@@ -222,6 +233,9 @@ class Trained:
     ) -> Scores:
         """Estimate log p(x) of each datum by importance sampling (see `evaluation.importance_sampling`).
 
+        Of data in a file as many rows are drawn for together as fit into memory, and each such block has a seed of its
+        own.
+
         Args:
             stored: The data.
             particles: Importance samples for each datum, K.
@@ -229,14 +243,31 @@ class Trained:
             seed: Of every draw.
             on_progress: Called now and then with the share that is done.
         """
-        x, context = self.observe(stored, seed), self.context(labels)
-        estimate = importance_sampling(self.model, x, particles, seed=seed, context=context, on_progress=on_progress)
-        log_likelihood = (estimate.log_likelihood + self.log_volume).cpu().numpy()
-        return Scores(log_likelihood, estimate.effective_sample_size.cpu().numpy())
+        context, count, parts = self.context(labels), len(stored), []
+        chunks = max(1, _SCORED // (4 * _CHUNK * math.prod(self.event_shape)))
+        size = count if isinstance(stored, np.ndarray) else chunks * _CHUNK
+        for number, start in enumerate(range(0, count, size)):
+            rows = slice(start, min(start + size, count))
+
+            def progress(share: float, rows: slice = rows) -> None:
+                if on_progress is not None:
+                    on_progress((rows.start + share * (rows.stop - rows.start)) / count)
+
+            estimate = importance_sampling(
+                self.model,
+                self.observe(part(stored, rows), seed + number * chunks),
+                particles,
+                seed=seed + number,
+                context=None if context is None else context[rows],
+                on_progress=progress,
+            )
+            log_likelihood = (estimate.log_likelihood + self.log_volume).cpu().numpy()
+            parts.append((log_likelihood, estimate.effective_sample_size.cpu().numpy()))
+        return Scores(*map(np.concatenate, zip(*parts, strict=True)))
 
     def evaluate(
         self,
-        stored: Shaped[np.ndarray, "N *stored"],
+        stored: Values,
         particles: int,
         labels: Int[np.ndarray, " N"] | None = None,
         *,
@@ -292,36 +323,37 @@ class Trained:
             )
         return label_context(torch.from_numpy(labels).to(self.device), self.classes)
 
-    def _contexts(self, labels: np.ndarray | None, n: int) -> Iterator[Tensor | None]:
+    def _contexts(self, labels: np.ndarray | None, n: int, size: int) -> Iterator[Tensor | None]:
         whole = self.context(labels)
-        for start in range(0, n, self._at_once):
-            yield None if whole is None else whole[start : start + self._at_once]
+        for start in range(0, n, size):
+            yield None if whole is None else whole[start : start + size]
 
     def _drawing(self, n: int, label: int | None) -> Iterator[tuple[int, Tensor | None]]:
         """How many to draw together, and what the model is told of them."""
         if label is not None and not self.classes:
             raise UserError(f"The model was trained without labels: leave the label {label} out.")
         labels = np.arange(n) % max(self.classes, 1) if label is None else np.full(n, label)
-        for start, context in zip(range(0, n, self._at_once), self._contexts(labels, n), strict=True):
-            yield min(self._at_once, n - start), context
+        size = self._at_once(labels)
+        for start, context in zip(range(0, n, size), self._contexts(labels, n, size), strict=True):
+            yield min(size, n - start), context
 
-    def _chunks(
-        self, stored: Shaped[np.ndarray, "N *stored"], size: int | None = None
-    ) -> Iterator[Shaped[Tensor, "n *stored"]]:
-        size = _CHUNK if size is None else size
+    def _chunks(self, stored: Values, size: int = _CHUNK) -> Iterator[Shaped[Tensor, "n *stored"]]:
         for start in range(0, len(stored), size):
             yield torch.from_numpy(stored[start : start + size]).to(self.device)
 
-    def _expected(self, stored: np.ndarray, labels: np.ndarray | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def _expected(self, stored: Values, labels: np.ndarray | None) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The expectation of x, and what the model is told."""
-        for rows, context in zip(self._chunks(stored, self._at_once), self._contexts(labels, len(stored)), strict=True):
+        size = self._at_once(stored)
+        pieces = zip(self._chunks(stored, size), self._contexts(labels, len(stored), size), strict=True)
+        for rows, context in pieces:
             yield self.preparation.expected(rows), context
 
-    @property
-    def _at_once(self) -> int:
+    def _at_once(self, rows: Values) -> int:
+        """How many rows to run together."""
+        most = _CHUNK if isinstance(rows, np.ndarray) else _CHUNK_OF_FILE
         if not isinstance(self.model, DRAW):
-            return _CHUNK
-        return min(_CHUNK, max(1, _CANVASES // (self.model.most_steps * math.prod(self.likelihood.parameter_shape))))
+            return most
+        return min(most, max(1, _CANVASES // (self.model.most_steps * math.prod(self.likelihood.parameter_shape))))
 
     def _restored(self, distribution: Distribution, *, mean: bool) -> np.ndarray:
         x = distribution.mean if mean else distribution.sample()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,10 +50,13 @@ def open_for_run(run: Run, trained: Trained, data: str) -> Dataset:
     return open_for(run, data, trained.preparation)
 
 
-def write_data(run: Run, output: Path, name: str, values: np.ndarray) -> None:
-    """Write data in its own units: images with the channels last, as most programs read them."""
-    from lowerbound.outputs import write_arrays
+def write_data(run: Run, output: Path, name: str, count: int, parts: Iterable[np.ndarray]) -> None:
+    """Write data in its own units, some rows after the other: images with the channels last, as most programs read."""
+    from lowerbound.outputs import Blocks, write_arrays
 
-    if run.source.kind == "image":
-        values = values[:, 0] if values.shape[1] == 1 else values.transpose(0, 2, 3, 1)
-    write_arrays(output, {name: values}, {name: run.source.columns})
+    def laid_out(values: np.ndarray) -> np.ndarray:
+        if run.source.kind == "image":
+            return values[:, 0] if values.shape[1] == 1 else values.transpose(0, 2, 3, 1)
+        return values
+
+    write_arrays(output, {name: Blocks(count, map(laid_out, parts))}, {name: run.source.columns})

@@ -106,7 +106,7 @@ def sample(
 
         figures.save(figures.samples(drawn, columns=opened.source.columns or None, limits=opened.source.limits), output)
     else:
-        write_data(opened, output, "samples", drawn)
+        write_data(opened, output, "samples", count, [drawn])
     given = "" if not classes else f", the labels {', '.join(classes)} in turn" if label is None else f", label {label}"
     what = "means of p(x | z), z ~ p(z)" if as_means else "draws from p(x)"
     out.print(f"{count:,} {what}{escape(given)}: {output}")
@@ -114,13 +114,14 @@ def sample(
 
 def encode(run: RunPath, data: DataPath, output: ArraysPath) -> None:
     """Write the code of each datum: the mean of q(z | x)."""
-    from lowerbound.outputs import write_arrays
+    from lowerbound.outputs import Blocks, write_arrays
 
     opened, trained = load_run(run, output, picture=False)
     dataset = open_for_run(opened, trained, data)
-    codes = trained.encode(dataset.values, dataset.labels)
+    dimensions = trained.encode(dataset.values[:1], dataset.labels_of(slice(1))).shape[1]
+    codes = Blocks(len(dataset), trained.codes(dataset.values, dataset.labels))
     write_arrays(output, {"z": codes} if dataset.labels is None else {"z": codes, "label": dataset.labels})
-    out.print(f"{len(codes):,} codes of {codes.shape[1]:,} dimensions: {output}")
+    out.print(f"{len(dataset):,} codes of {dimensions:,} dimensions: {output}")
 
 
 def reconstruct(
@@ -147,19 +148,20 @@ def reconstruct(
     picture = output.suffix.lower() in PICTURES
     if count is None and (steps or picture):
         count = _PAINTED if steps else 50 if dataset.kind == "image" else 1000
-    shown, labels = dataset.values[:count], dataset.labels_of(slice(count))
+    some, labels = dataset.part(slice(count)), dataset.labels_of(slice(count))
     if steps:
+        shown = some[:]
         _write_steps(opened, output, trained.repaint(shown, labels), shown)
         return
-    again = trained.reconstruct(shown, labels)
     if picture:
         from lowerbound import figures
 
+        shown = some[:]
         looks = {"columns": opened.source.columns or None, "limits": opened.source.limits}
-        figures.save(figures.reconstructions(shown, again, **looks), output)
+        figures.save(figures.reconstructions(shown, trained.reconstruct(shown, labels), **looks), output)
     else:
-        write_data(opened, output, "reconstructions", again)
-    out.print(f"{len(again):,} reconstructions: {output}")
+        write_data(opened, output, "reconstructions", len(some), trained.reconstructions(some, labels))
+    out.print(f"{len(some):,} reconstructions: {output}")
 
 
 def score(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         scale_of,
     )
     from lowerbound.data.recommend import Recommendation, recommend_likelihood
+    from lowerbound.data.rows import FileRows
     from lowerbound.data.source import open_data
     from lowerbound.data.splits import Splits, split
 
@@ -29,6 +30,7 @@ __all__ = [
     "PREPARATIONS",
     "Binarise",
     "Dataset",
+    "FileRows",
     "Identity",
     "NamedDataset",
     "OneHot",
@@ -53,6 +55,7 @@ __all__ = [
 _LOCATIONS = {
     **dict.fromkeys(("Dataset", "class_number"), "dataset"),
     "open_data": "source",
+    "FileRows": "rows",
     **dict.fromkeys(("from_array", "on_scale", "resized"), "arrays"),
     **dict.fromkeys(("NamedDataset", "datasets"), "named"),
     **dict.fromkeys(("Recommendation", "recommend_likelihood"), "recommend"),

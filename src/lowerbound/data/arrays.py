@@ -8,12 +8,14 @@ import numpy as np
 from PIL import Image
 
 from lowerbound.data.dataset import Dataset, narrow
+from lowerbound.data.rows import Values, blocks, mapped
+from lowerbound.data.spool import Made, collected
 from lowerbound.errors import UserError
 
 _HALF = 127
 
 
-def from_array(values: np.ndarray, name: str, *, labels: np.ndarray | None = None) -> Dataset:
+def from_array(values: Values, name: str, *, labels: np.ndarray | None = None) -> Dataset:
     """Understand an array: [N, D] vectors, [N, H, W] grey images, [N, H, W, C] or [N, C, H, W] images.
 
     Args:
@@ -34,21 +36,22 @@ def from_array(values: np.ndarray, name: str, *, labels: np.ndarray | None = Non
         kind = "vector"
         note = f"A two-dimensional array is read as {len(values):,} vectors of {values.shape[1]:,} numbers."
     elif values.ndim == 3:
-        kind, values = "image", values[:, None]
+        kind, values = "image", mapped(values, lambda rows: rows[:, None])
         note = "A three-dimensional array is read as grey images."
     elif values.ndim == 4:
         kind = "image"
         values, note = _channels_first(values, name)
     else:
         raise UserError(f"{name} has {values.ndim} dimensions {values.shape}: images have three or four, vectors two.")
+    values = mapped(values, np.ascontiguousarray)
     maximum, notes = maximum_of(values, kind), (note,)
     if maximum not in (None, 1, 255):
         notes += (f"No pixel is above {maximum}, so the scale is read as 0 to {maximum} (data.maximum sets another).",)
-    dataset = Dataset(name, kind, np.ascontiguousarray(values), maximum, notes=notes)
+    dataset = Dataset(name, kind, values, maximum, notes=notes)
     return dataset if labels is None else _labelled(dataset, labels)
 
 
-def maximum_of(values: np.ndarray, kind: str) -> int | None:
+def maximum_of(values: Values, kind: str) -> int | None:
     """The largest level of the integer scale that values [N, …] lie on: 1 for binary data, 255 for 8-bit images.
 
     Images that keep to the lower half of a byte, all of them, are on a shorter scale.
@@ -83,11 +86,13 @@ def resized(dataset: Dataset, size: tuple[int, int]) -> Dataset:
     """
     if dataset.kind != "image":
         raise UserError(f"{dataset.name} holds vectors, which cannot be resized: only images can.")
-    values = np.empty((*dataset.values.shape[:2], *checked_size(size)), dataset.values.dtype)
-    for target, image in zip(values, dataset.values, strict=True):
-        target[:] = resized_image(image, size)
+    shape = (*dataset.values.shape[:2], *checked_size(size))
     # The filter overshoots at edges, beyond what the data can be.
-    np.clip(values, dataset.values.min(), dataset.values.max(), out=values)
+    low, high = dataset.values.min(), dataset.values.max()
+    images = (
+        np.stack([resized_image(image, size) for image in some]).clip(low, high) for some in blocks(dataset.values)
+    )
+    values = collected(Made(images, shape, dataset.values.dtype))
     return replace(dataset, values=values, notes=(*dataset.notes, resizing_note(size)))
 
 
@@ -114,11 +119,11 @@ def resizing_note(size: tuple[int, int]) -> str:
     return f"The images were resized to {size[0]} × {size[1]}."
 
 
-def _channels_first(values: np.ndarray, name: str) -> tuple[np.ndarray, str]:
+def _channels_first(values: Values, name: str) -> tuple[Values, str]:
     if values.shape[3] in (1, 3, 4):
         alpha = " Its fourth channel, the opacity, is left out." if values.shape[3] == 4 else ""
         channels = min(values.shape[3], 3)
-        images = values[..., :channels].transpose(0, 3, 1, 2)
+        images = mapped(values, lambda rows: rows[..., :channels].transpose(0, 3, 1, 2))
         return images, f"A four-dimensional array is read as images with the channels last.{alpha}"
     if values.shape[1] in (1, 3):
         return values, "A four-dimensional array is read as images with the channels first."

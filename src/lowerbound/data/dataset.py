@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 
+from lowerbound.data.rows import FileRows, Values, blocks, mapped, part
 from lowerbound.errors import UserError
 from lowerbound.names import unknown
 
@@ -27,8 +28,8 @@ class Dataset:
     name: str
     """Of a named data set, or the stem of the path."""
     kind: Kind
-    values: np.ndarray
-    """[N, C, H, W] or [N, D]; uint8 stays uint8, anything else is float32."""
+    values: Values
+    """[N, C, H, W] or [N, D]; uint8 stays uint8, anything else is float32. Those of a large file stay there."""
     maximum: int | None = None
     """Largest level of an integer scale: 255 for 8-bit pixels; None for real values."""
     labels: np.ndarray | None = None
@@ -61,6 +62,10 @@ class Dataset:
             return ()
         return self.label_names or tuple(str(label) for label in np.unique(self.labels))
 
+    def part(self, rows: np.ndarray | slice) -> Values:
+        """Some rows; where the data stays in its file, none of them is read yet."""
+        return part(self.values, rows)
+
     def labels_of(self, rows: np.ndarray | slice) -> np.ndarray | None:
         """The labels of some rows; None where the data has none."""
         return None if self.labels is None else self.labels[rows]
@@ -87,8 +92,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over shape, type and values."""
         digest = hashlib.sha256(f"{self.values.shape}{self.values.dtype}".encode())
-        for start in range(0, len(self.values), 4096):
-            digest.update(np.ascontiguousarray(self.values[start : start + 4096]).data)
+        for rows in blocks(self.values):
+            digest.update(np.ascontiguousarray(rows).data)
         return f"sha256:{digest.hexdigest()}"
 
     def describe(self) -> str:
@@ -116,11 +121,7 @@ def check_values(data: Dataset) -> None:
         )
     if data.values.dtype == np.uint8:
         return
-    bad: list[int] = []
-    for start in range(0, len(data.values), 4096):
-        chunk = data.values[start : start + 4096].reshape(min(4096, len(data.values) - start), -1)
-        bad += (start + np.flatnonzero(~np.isfinite(chunk).all(axis=1))).tolist()
-    if bad:
+    if bad := _odd_rows(data.values):
         shown = ", ".join(map(str, bad[:5])) + (", …" if len(bad) > 5 else "")
         raise UserError(
             f"{data.name} has missing, NaN or infinite values in {len(bad):,} of its {len(data.values):,} rows "
@@ -128,7 +129,22 @@ def check_values(data: Dataset) -> None:
         )
 
 
-def narrow(values: np.ndarray, name: str) -> np.ndarray:
+def _odd_rows(values: Values) -> Sequence[int]:
+    """The rows with values that are not finite."""
+    if isinstance(values, FileRows):
+        return values.odd  # known from then on, to the datasets that are made from this one too
+    odd, start = [], 0
+    for rows in blocks(values):
+        odd += (start + np.flatnonzero(~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1))).tolist()
+        start += len(rows)
+    return odd
+
+
+@overload
+def narrow(values: np.ndarray, name: str) -> np.ndarray: ...
+@overload
+def narrow(values: Values, name: str) -> Values: ...
+def narrow(values: Values, name: str) -> Values:
     """The values as uint8 where that holds them exactly, else as float32.
 
     Raises:
@@ -140,21 +156,32 @@ def narrow(values: np.ndarray, name: str) -> np.ndarray:
     if values.dtype == np.uint8:
         return values
     if values.dtype == np.bool_ or _are_bytes(values):
-        return values.astype(np.uint8)
-    with np.errstate(over="ignore"):
-        converted = np.ascontiguousarray(values, dtype=np.float32)
-    if np.isinf(converted).any() and not np.isinf(values).any():
+        return mapped(values, lambda rows: rows.astype(np.uint8))
+    if isinstance(values, FileRows):
+        if values.dtype == np.float32:
+            return values
+        converted = values.mapped(_float32)
+        beyond = bool(converted.odd) and not values.odd
+    else:
+        converted = _float32(values)
+        beyond = np.isinf(converted).any() and not np.isinf(values).any()
+    if beyond:
         raise UserError(f"{name} has values beyond the range of float32 (3.4e38): rescale them first.")
     return converted
 
 
-def _are_bytes(values: np.ndarray) -> bool:
+def _float32(rows: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(rows, dtype=np.float32)
+
+
+def _are_bytes(values: Values) -> bool:
     """Whether all are whole numbers from 0 to 255; the first rows mostly say so if they are not."""
     if not values.size:
         return False
     if values.dtype.kind in "iu":
         return bool(values.min() >= 0 and values.max() <= 255)
-    chunks = (values[start : start + 4096] for start in range(0, len(values), 4096)) if values.ndim else (values,)
+    chunks = blocks(values) if isinstance(values, FileRows) or values.ndim else (values,)
     return all(bool(((chunk >= 0) & (chunk <= 255) & (chunk == np.rint(chunk))).all()) for chunk in chunks)
 
 

@@ -15,8 +15,8 @@ from PIL import Image, ImageOps
 
 from lowerbound.data.arrays import checked_size, maximum_of, resized_image, resizing_note
 from lowerbound.data.dataset import Dataset, narrow
+from lowerbound.data.parquet import open_parquet
 from lowerbound.data.streams import reading
-from lowerbound.data.tables import open_parquet
 from lowerbound.errors import UserError
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})

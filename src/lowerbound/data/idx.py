@@ -10,6 +10,8 @@ from typing import IO
 
 import numpy as np
 
+from lowerbound.data import rows
+from lowerbound.data.rows import FileRows, Values
 from lowerbound.data.streams import damaged, fill, opened
 from lowerbound.errors import UserError
 
@@ -56,6 +58,22 @@ def opened_idx(path: Path) -> Iterator[Idx]:
     """
     with opened(path) as stream:
         yield Idx(stream, path)
+
+
+def open_idx(path: Path, *, packed: bool) -> Values:
+    """The array in an IDX file: read, or where it is large, left there.
+
+    Args:
+        path: The file.
+        packed: Whether it is gzip'd, so that all of it has to be read.
+
+    Raises:
+        UserError: It cannot be read, is no IDX file, or its length is not what its header says.
+    """
+    if packed or path.stat().st_size <= rows.IN_MEMORY:
+        return read_idx(path)
+    with opened_idx(path) as idx:
+        return FileRows.of(path, 4 + 4 * len(idx.shape), idx.dtype, idx.shape)
 
 
 def read_idx(path: Path) -> np.ndarray:

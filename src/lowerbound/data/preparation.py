@@ -13,6 +13,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from lowerbound.data.dataset import Dataset
+from lowerbound.data.rows import blocks, rows_at_once
 from lowerbound.errors import UserError
 from lowerbound.names import unknown
 
@@ -289,7 +290,8 @@ class OneHot(Preparation):
             UserError: Fractions, or categories that there are not.
         """
         values, last = dataset.values, self.categories - 1
-        if values.min() < 0 or values.max() > last or (values.dtype != np.uint8 and (values != np.rint(values)).any()):
+        fractions = values.dtype != np.uint8 and any((rows != np.rint(rows)).any() for rows in blocks(values))
+        if values.min() < 0 or values.max() > last or fractions:
             raise UserError(
                 f"{dataset.name}: this categorical likelihood needs whole numbers from 0 to {last}, and these run from "
                 f"{values.min():g} to {values.max():g} or have fractions."
@@ -348,7 +350,7 @@ def _moments(dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Mean and standard deviation of some rows, of each column or of all pixels, in float64."""
     axes = (0,) if dataset.kind == "vector" else (0, 1, 2, 3)
     # In pieces: in float64 the whole would take eight times the memory.
-    pieces = np.array_split(rows, max(1, math.ceil(len(rows) / 4096)))
+    pieces = np.array_split(rows, max(1, math.ceil(len(rows) / rows_at_once(dataset.values))))
     count = len(rows) if dataset.kind == "vector" else len(rows) * math.prod(dataset.shape)
     shift = sum(dataset.values[piece].sum(axes, dtype=np.float64) for piece in pieces) / count
     square = sum(((dataset.values[piece] - shift) ** 2).sum(axes) for piece in pieces)

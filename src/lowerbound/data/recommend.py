@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from lowerbound.data.dataset import Dataset
+from lowerbound.data.rows import blocks
 
 # Handwriting has nine tenths of its pixels near black or white, photographs on a black ground some six tenths.
 _NEARLY_BINARY = 0.75
-_ROWS = 4096
 
 
 class Recommendation(NamedTuple):
@@ -26,7 +25,7 @@ def recommend_likelihood(dataset: Dataset) -> Recommendation:
     """Choose by what the values look like; the reason is true of all of them."""
     values, entries = dataset.values, "pixels" if dataset.kind == "image" else "numbers"
     low, high = values.min(), values.max()
-    if low >= 0 and high <= 1 and all(((rows == 0) | (rows == 1)).all() for rows in _pieces(values)):
+    if low >= 0 and high <= 1 and all(((rows == 0) | (rows == 1)).all() for rows in blocks(values)):
         return Recommendation("bernoulli", "none", "because every value is 0 or 1")
     maximum = dataset.maximum
     if maximum is None and values.dtype == np.uint8 and low == 0 and high == 255:
@@ -35,7 +34,7 @@ def recommend_likelihood(dataset: Dataset) -> Recommendation:
         scale = f"the {entries} are whole numbers from {low} to {high}"
         if dataset.kind == "image" and dataset.shape[0] > 1:
             return Recommendation("discretized-logistic", "none", f"because {scale}")
-        extreme = sum(int(((rows <= 0.1 * maximum) | (rows >= 0.9 * maximum)).sum()) for rows in _pieces(values))
+        extreme = sum(int(((rows <= 0.1 * maximum) | (rows >= 0.9 * maximum)).sum()) for rows in blocks(values))
         share = extreme / values.size
         if share >= _NEARLY_BINARY:
             ends = "black or white" if dataset.kind == "image" else f"0 or {maximum}"
@@ -53,9 +52,3 @@ def recommend_likelihood(dataset: Dataset) -> Recommendation:
     if dataset.kind == "vector":
         return Recommendation("gaussian", "none", f"because the columns are numbers from {low:.3g} to {high:.3g}")
     return Recommendation("gaussian", "none", f"because the pixels are real numbers from {low:.3g} to {high:.3g}")
-
-
-def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
-    """A few thousand rows at a time, so that nothing as large as the data is made."""
-    for start in range(0, len(values), _ROWS):
-        yield values[start : start + _ROWS]

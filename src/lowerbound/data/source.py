@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lowerbound.data.arrays import from_array, resized
 from lowerbound.data.dataset import Dataset
-from lowerbound.data.idx import is_idx, read_idx
+from lowerbound.data.idx import is_idx, open_idx
 from lowerbound.data.named import NAMES, open_named
-from lowerbound.data.numpy_files import open_npz, read_npy
+from lowerbound.data.numpy_files import open_npy, open_npz
 from lowerbound.data.streams import peek, reading
 from lowerbound.errors import UserError
 from lowerbound.names import unknown
@@ -58,13 +58,13 @@ def _open_file(path: Path) -> Dataset:
     if packed and head.startswith((b"PK", b"PAR1")):
         raise UserError(f"{path} is a gzip'd archive: decompress it first, only .npy, IDX and .csv are read gzip'd.")
     if head.startswith(b"\x93NUMPY"):
-        return from_array(read_npy(path), str(path))
+        return from_array(open_npy(path, packed=packed), str(path))
     if head.startswith(b"PK"):
         return open_npz(path)
     if is_idx(head):
-        return from_array(read_idx(path), str(path))
+        return from_array(open_idx(path, packed=packed), str(path))
     if head.startswith(b"PAR1"):
-        from lowerbound.data.tables import open_parquet
+        from lowerbound.data.parquet import open_parquet
 
         return open_parquet([path], path)
     if name.endswith(_TEXT):

@@ -1,20 +1,19 @@
-"""Tables: `.csv` and `.parquet`, each row a vector of numbers."""
+"""Tables in text: `.csv`, each row a vector of numbers."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from lowerbound.data.arrays import maximum_of
 from lowerbound.data.dataset import Dataset, narrow
-from lowerbound.data.streams import damaged, one_line, opened, reading
+from lowerbound.data.streams import one_line, opened
 from lowerbound.errors import UserError
 
 _MISSING = frozenset(pacsv.ConvertOptions().null_values)
@@ -33,30 +32,6 @@ def open_csv(path: Path) -> Dataset:
     table = _parsed(path, delimiter, first if header else None, len(first))
     note = "The first line is read as the names of the columns." if header else "The first line is read as data."
     return _dataset(table, path, named=header, note=note)
-
-
-def open_parquet(files: Sequence[Path], source: Path) -> Dataset:
-    """Parquet files of the same columns, one after the other.
-
-    Args:
-        files: The file, or those of a folder in their order.
-        source: The file or the folder.
-
-    Raises:
-        UserError: One cannot be read, their columns differ, a column is not of numbers, or entries are missing.
-    """
-    tables = []
-    for path in files:
-        try:
-            with reading(path):
-                tables.append(pq.ParquetFile(path).read())
-        except pa.ArrowException as error:
-            raise damaged(path) from error
-        if tables[-1].column_names != tables[0].column_names:
-            raise UserError(f"{path} has other columns than {files[0]}: only files of the same columns make one table.")
-    note = "A Parquet file" if len(files) == 1 else f"A folder of {len(files):,} Parquet files"
-    table = pa.concat_tables(tables, promote_options="permissive")
-    return _dataset(table, source, named=True, note=f"{note} is read as a table.")
 
 
 def _first_line(path: Path) -> tuple[list[str], str]:
@@ -147,15 +122,42 @@ def _row_numbers(table: pa.Table) -> int | None:
 
 def _numbers(column: pa.ChunkedArray, name: str, source: Path) -> np.ndarray:
     """The entries as uint8 or float32; those that are missing as NaN, which `Dataset` refuses with their rows."""
-    kind = column.type
-    if pa.types.is_null(kind) or (len(column) and column.null_count == len(column)):
-        raise UserError(f"{source}: the column {name} has no entries at all: leave it out.")
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.uint8())
-    elif pa.types.is_decimal(kind):
-        column = column.cast(pa.float64())
-    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+    check_type(column.type, name, source)
+    if len(column) and column.null_count == len(column):
+        raise no_entries(name, source)
+    return narrow(as_numbers(column), column_name(name, source))
+
+
+def check_type(kind: pa.DataType, name: str, source: Path) -> None:
+    """Refuse a column that is not of numbers.
+
+    Raises:
+        UserError: It is not.
+    """
+    if pa.types.is_null(kind):
+        raise no_entries(name, source)
+    if not any(
+        fits(kind) for fits in (pa.types.is_boolean, pa.types.is_decimal, pa.types.is_integer, pa.types.is_floating)
+    ):
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
         what = "text" if text else f"values of type {one_line(kind)}"
         raise UserError(f"{source}: the column {name} has {what}: leave the column out, or turn it into numbers.")
-    return narrow(column.to_numpy(), f"The column {name} of {source}")
+
+
+def as_numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """The entries of a column of numbers as they are; those that are missing as NaN."""
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    elif pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    return column.to_numpy() if isinstance(column, pa.ChunkedArray) else column.to_numpy(zero_copy_only=False)
+
+
+def column_name(name: str, source: Path) -> str:
+    """What a column is called in an error."""
+    return f"The column {name} of {source}"
+
+
+def no_entries(name: str, source: Path) -> UserError:
+    """The error for a column that holds nothing."""
+    return UserError(f"{source}: the column {name} has no entries at all: leave it out.")

@@ -17,6 +17,7 @@ from lowerbound.errors import UserError
 from lowerbound.models import LatentModel
 from lowerbound.objectives import Objective
 from lowerbound.training.settings import TrainingSettings
+from lowerbound.training.streaming import Rows, blocks
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class Facts:
         cls,
         model: LatentModel,
         objective: Objective,
-        train: Shaped[Tensor, "N *stored"],
+        train: Shaped[Tensor, "N *stored"] | Rows,
         validation: Shaped[Tensor, "V *event"] | None,
         settings: TrainingSettings,
         seed: int,
@@ -89,12 +90,14 @@ def plain(settings: TrainingSettings, objective: Objective) -> dict[str, Any]:
     return json.loads(json.dumps({**named, "objective": what}))
 
 
-def fingerprint(data: Tensor | None) -> str:
+def fingerprint(data: Tensor | Rows | None) -> str:
     """Shape, type and digest of data."""
     if data is None:
         return "none"
-    values = data.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
-    return f"{describe(data)} {hashlib.sha256(values).hexdigest()[:12]}"
+    digest = hashlib.sha256()
+    for some in [data] if isinstance(data, Tensor) else blocks(data):
+        digest.update(some.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return f"{describe(data)} {digest.hexdigest()[:12]}"
 
 
 def architecture(model: nn.Module) -> str:
@@ -103,6 +106,6 @@ def architecture(model: nn.Module) -> str:
     return f"{type(model).__name__} {hashlib.sha256(kinds.encode()).hexdigest()[:12]}"
 
 
-def describe(tensor: Tensor) -> str:
-    """Shape and type of a tensor."""
-    return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+def describe(data: Tensor | Rows) -> str:
+    """Shape and type of data."""
+    return f"{list(data.shape)} {str(data.dtype).removeprefix('torch.')}"

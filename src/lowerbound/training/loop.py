@@ -1,7 +1,8 @@
 """The one training loop.
 
-Stored data lies in one tensor on the device and is indexed directly. A step never waits for the device: what it has to
-say goes to a log there, which is read about once a second.
+Stored data lies in one tensor on the device and is indexed directly; where it is larger than memory, each step
+reads its batch from the file. A step never waits for the device: what it has to say goes to a log there, which is read
+about once a second.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from lowerbound.models import LatentModel
 from lowerbound.nn.subnormals import subnormals_flushed
 from lowerbound.objectives import Objective
 from lowerbound.training.adam import Adam
-from lowerbound.training.device import Decision, choose_compile, choose_device, choose_precision, fits_on, randomness
+from lowerbound.training.device import Decision, choose_compile, choose_device, choose_precision, randomness
 from lowerbound.training.facts import Facts, plain
 from lowerbound.training.interruption import Interruption
 from lowerbound.training.memory import freed_memory_kept
@@ -34,6 +35,7 @@ from lowerbound.training.schedule import Bounds, learning_rate
 from lowerbound.training.settings import TrainingSettings
 from lowerbound.training.state import SavedState, TrainingState
 from lowerbound.training.step import DISTORTION, GRADIENT_NORM, LOSS, RATE, Step, skipped
+from lowerbound.training.streaming import Rows, Streamed, placed
 from lowerbound.training.validation import automatic_interval, validation_bound
 
 logger = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ READ_STEPS, READ_SECONDS = 50, 1.0
 def fit(
     model: LatentModel,
     objective: Objective,
-    train: Shaped[Tensor, "N *stored"],
+    train: Shaped[Tensor, "N *stored"] | Rows,
     validation: Float[Tensor, "V *event"] | None,
     settings: TrainingSettings = TrainingSettings(),  # noqa: B008 — it is frozen
     *,
@@ -70,7 +72,7 @@ def fit(
     Args:
         model: The model; it is moved to the device.
         objective: What is minimised; a network of its own is trained along.
-        train: Stored values.
+        train: Stored values; `Rows` that are no tensor are read a batch at a time.
         validation: Prepared data; with None or no rows nothing is validated, and the last weights are kept.
         settings: How to train.
         seed: Of the order of the data and of every draw.
@@ -128,7 +130,7 @@ class _Loop:
         self,
         model: LatentModel,
         objective: Objective,
-        train: Tensor,
+        train: Tensor | Rows,
         validation: Tensor | None,
         settings: TrainingSettings,
         *,
@@ -151,7 +153,7 @@ class _Loop:
         trained = nn.ModuleList([model] if network is None else [model, network]).to(self.device).train()
         if isinstance(prepare, nn.Module):
             prepare.to(self.device)
-        self.train = train.to(self.device) if fits_on(self.device, train) else train
+        self.train = placed(train, self.device)
         self.validation = validation.to(self.device) if validation is not None and len(validation) else None
         self.context = None if context is None else context.to(self.train.device)
         self.validation_context = None if validation_context is None else validation_context.to(self.device)
@@ -165,6 +167,7 @@ class _Loop:
         self.state = TrainingState(model, network, optimizer, generators, log, averaging=settings.average > 0)
         if directory:
             self.facts = Facts.of(model, objective, train, validation, settings, seed, context)
+            self.started = time.monotonic()  # of data in a file the digest may take a minute, which is no training
         if saved:
             saved.facts.check(self.facts, saved.path)
             self.state.restore(saved)
@@ -195,9 +198,12 @@ class _Loop:
                 self.epoch, self.read_to, index = self.epoch + 1, 0, 0
                 self.order = self._order()
             rows = self.order[index * size : (index + 1) * size]
+            batch = self._batch(rows)
+            if isinstance(self.train, Streamed):
+                self.train.expect(self.order[(index + 1) * size : self.steps_per_epoch * size], size)
             share = self.bounds.share(position.step + 0.5, position.seconds)
             self.model.advance(share)
-            self.step(*self._batch(rows), state.log[index], share, learning_rate(settings, share))
+            self.step(*batch, state.log[index], share, learning_rate(settings, share))
             position.step += 1
             position.seconds = time.monotonic() - self.started
             if position.step % AVERAGE_STEPS == 0:
