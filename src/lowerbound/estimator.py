@@ -207,10 +207,12 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         large = isinstance(X, np.memmap) and X.ndim == 2 and X.nbytes > limits.IN_MEMORY
         rows = FileRows.of_map(X) if large else None
         if rows is None:
-            checked: Any = validate_data(self, X, dtype=list(_TYPES), **checks)
-            return checked
-        validate_data(self, X[:2], dtype=None, **checks)  # all values are checked with those of any file
+            return self._checked(X, dtype=list(_TYPES), **checks)
+        self._checked(X[:2], dtype=None, **checks)  # all values are checked with those of any file
         return rows
+
+    def _checked(self, X: Any, **checks: Any) -> Any:
+        return validate_data(self, X, **checks)
 
     def _dataset(self, X: Values) -> Dataset:
         if self.image_shape is None:

@@ -83,8 +83,8 @@ def for_each_batch(
         for start in range(0, count, size):
             batch = data.rows(slice(start, start + size))
             reduced = reduce(batch, (batch.trace(model, k, precision) for k in _chunks(particles, pairs)))
-            # All results lie in one place: a small one of each batch, put where a large tensor has just been, would keep
-            # the next one from fitting there, and memory would grow with the data.
+            # All results lie in one place: a small one of each batch, put where a large tensor has just been, would
+            # keep the next one from fitting there, and memory would grow with the data.
             results = reduced.new_empty(count, *reduced.shape[1:]) if results is None else results
             results[start : start + size] = reduced
             if on_progress is not None:

@@ -92,7 +92,7 @@ def _two_axes(workshop: Workshop) -> tuple[Axes, ...]:
 
 
 def _given_models(workshop: Workshop) -> tuple[object, ...]:
-    draw = fit_draw(workshop.dataset("digits").values, workshop.epochs(fit_draw))
+    draw = fit_draw(workshop.dataset("digits").values[:], workshop.epochs(fit_draw))
     return workshop[ANCESTRAL].vae.trained_, draw, _ROWS
 
 

@@ -75,6 +75,7 @@ class Streamed:
         while self._ahead:
             expected, batch = self._ahead.popleft()
             if torch.equal(expected, rows):
+                self._slow = bool(self._ahead)  # after the last of them it is to be seen anew
                 return batch.result()
         began = time.perf_counter()
         batch = self[rows]
