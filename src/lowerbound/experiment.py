@@ -31,7 +31,7 @@ from lowerbound.training import EpochRecord, Result, fit
 logger = logging.getLogger(__name__)
 
 # Bytes of x that an evaluation and the figures look at, where the data is larger than memory.
-_LOOKED_AT = 2**27
+_LOOKED_AT = 2**26
 
 RowsOf = Literal["train", "validation", "test"]
 

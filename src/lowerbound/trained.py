@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Rows that are prepared and run together, and how many numbers the canvases may have that are painted together.
 _CHUNK, _CANVASES = 4096, 2**25
 # Rows that are run together where the data is larger than memory, and the bytes of x that are scored together.
-_CHUNK_OF_FILE, _SCORED = 512, 2**27
+_CHUNK_OF_FILE, _SCORED = 512, 2**26
 
 
 class Scores(NamedTuple):
