@@ -29,7 +29,7 @@ from benchmarks.races.mlp import MLP
 from benchmarks.racing.environments import ROOT
 from benchmarks.racing.machine import machine
 from benchmarks.racing.products import Products
-from benchmarks.racing.tables import put_between_markers, table
+from benchmarks.racing.tables import publish, table
 from lowerbound.assemble import Assembly, assemble
 from lowerbound.config import Config
 from lowerbound.data import Dataset, open_data
@@ -207,9 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             threads = torch.get_num_threads()
             version = torch.__version__.partition("+")[0]
             text = f"{table(header, [row])}\n\n{threads} threads; {machine()}. torch {version}."
-            print(f"## {name}\n\n{text}\n", flush=True)
-            if not options.quick:
-                put_between_markers(PAGE, "path", name, text)
+            publish(PAGE, "path", name, text, quick=options.quick)
     except UserError as error:
         sys.exit(str(error))
 

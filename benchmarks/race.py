@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.racing.course import Course
 from benchmarks.racing.environments import ROOT, build
-from benchmarks.racing.tables import put_between_markers
+from benchmarks.racing.tables import publish
 from lowerbound.errors import UserError
 
 # Which environments each race needs besides our own.
@@ -58,9 +58,7 @@ def main() -> None:
             directory.mkdir(parents=True, exist_ok=True)
             course = Course(directory, turns, options.quick, options.recipe, tuple(options.minutes), options.seed)
             text = import_module(f"benchmarks.races.{name}").race(course)
-            print(f"## {name}\n\n{text}\n", flush=True)
-            if not options.quick:
-                put_between_markers(PAGE, "race", name, text)
+            publish(PAGE, "race", name, text, quick=options.quick)
     except UserError as error:
         sys.exit(str(error))
 

@@ -169,7 +169,7 @@ def run_epochs(
 ) -> None:
     """Turn after turn, each one scan over its batches, which are binarised inside.
 
-    Convolutions are run batch by batch instead: inside of a scan XLA does not spread them over the cores.
+    Convolutions are run batch by batch instead, in case XLA does not spread them over the cores inside of a scan.
     """
 
     def step(carry: Any, each: tuple[Array, Array]) -> tuple[Any, Array]:

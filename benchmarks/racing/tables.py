@@ -30,6 +30,17 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2g} s"
 
 
+def publish(page: Path, kind: str, name: str, text: str, *, quick: bool) -> None:
+    """Print a text, and put it into its page unless it only checks that everything works.
+
+    Raises:
+        UserError: The page has no markers for it.
+    """
+    print(f"## {name}\n\n{text}\n", flush=True)
+    if not quick:
+        put_between_markers(page, kind, name, text)
+
+
 def put_between_markers(page: Path, kind: str, name: str, text: str) -> None:
     """Replace what is between `<!-- KIND:NAME -->` and the next `<!-- end -->`; everything else stays.
 
