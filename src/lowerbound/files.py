@@ -6,14 +6,15 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from lowerbound.errors import UserError
 
 if TYPE_CHECKING:  # the command line writes files long before it needs torch
+    import numpy as np
     from torch import Tensor
 
 
@@ -143,3 +144,20 @@ def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def write_npy(file: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[np.ndarray]) -> None:
+    """Write an array as a `.npy` while it is made, some rows after the other.
+
+    Args:
+        file: Where to.
+        shape: Of all of it, [N, …].
+        dtype: Of its entries.
+        blocks: Its rows, in their order.
+    """
+    import numpy as np
+
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for block in blocks:
+        file.write(np.ascontiguousarray(block, dtype).data)

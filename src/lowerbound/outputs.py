@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lowerbound.errors import UserError
-from lowerbound.files import atomic_write
+from lowerbound.files import atomic_write, write_npy
 
 if TYPE_CHECKING:  # `lowerbound --help` needs no numpy
     import numpy as np
@@ -78,18 +78,13 @@ def write_arrays(
 
 
 def _write_npz(file: BinaryIO, arrays: Mapping[str, np.ndarray | Blocks], _: Mapping[str, tuple[str, ...]]) -> None:
-    import numpy as np
-
     with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         for name, array in arrays.items():
             parts = iter(array.parts if isinstance(array, Blocks) else [array])
             first = next(parts)
             shape = (array.total if isinstance(array, Blocks) else len(array), *first.shape[1:])
-            header = {"descr": np.lib.format.dtype_to_descr(first.dtype), "fortran_order": False, "shape": shape}
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array_header_1_0(entry, header)
-                for part in itertools.chain([first], parts):
-                    entry.write(np.ascontiguousarray(part).data)
+                write_npy(entry, shape, first.dtype, itertools.chain([first], parts))
 
 
 def _write_parquet(

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from lowerbound.data.downloads import cache_directory
 from lowerbound.data.rows import FileRows, Values
 from lowerbound.data.streams import reading
 from lowerbound.errors import UserError
+from lowerbound.files import write_npy
 
 # Seconds after which a file that nobody has finished belongs to nobody.
 _FORSAKEN = 86_400
@@ -90,21 +91,15 @@ def kept(files: Sequence[Path], source: Path, make: Callable[[], Made]) -> Path:
         descriptor, partial = tempfile.mkstemp(".partial", dir=folder)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                _write_npy(file, make())
+                made = make()
+                write_npy(file, made.shape, made.dtype, made.blocks)
+                file.flush()
                 os.fsync(file.fileno())
             Path(partial).replace(path)
         except BaseException:
             Path(partial).unlink(missing_ok=True)
             raise
     return path
-
-
-def _write_npy(file: IO[bytes], made: Made) -> None:
-    header = {"descr": np.lib.format.dtype_to_descr(made.dtype), "fortran_order": False, "shape": made.shape}
-    np.lib.format.write_array_header_1_0(file, header)
-    for block in made.blocks:
-        file.write(np.ascontiguousarray(block, made.dtype).data)
-    file.flush()
 
 
 @contextlib.contextmanager
