@@ -488,11 +488,13 @@ def test_a_graph_may_be_gone_through_twice():
 
 
 @pytest.mark.slow
-def test_compiled_steps_are_the_same_and_serve_for_any_number_of_them():
+@pytest.mark.parametrize("eyes", EYES[:2])
+def test_compiled_steps_are_the_same_and_serve_for_any_number_of_them(eyes):
     """Loss and gradient in float32, to its rounding; two functions are compiled, for seven steps as for three."""
     from torch._dynamo.utils import counters
 
-    model, x = tiny(steps=7).float(), images().float()
+    model, x = tiny(steps=7, **eyes).float(), images().float()
+    torch.compiler.reset()
     counters.clear()
     graphs = []
     for steps in (3, 7):

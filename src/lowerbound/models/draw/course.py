@@ -164,8 +164,8 @@ class _Run:
         # Each of its own: for a compiler, one tensor in two places would be another function.
         nothing = [of.canvas.new_zeros(plan.rows, units) for _ in range(4)]
         reading = of.canvas.new_zeros(plan.rows, plan.parts.sizes[0])
-        state = State(Memory(*nothing[:2]), Memory(*nothing[2:]), reading, of.canvas)
-        # Each step's part in one piece, which is laid out alike whatever the number of steps.
+        # In one piece, which is laid out alike whatever the loss and the number of steps.
+        state = State(Memory(*nothing[:2]), Memory(*nothing[2:]), reading, of.canvas.contiguous())
         of_choices = [None if each is None else each.transpose(0, 1).contiguous() for each in of[:3]]
         into_x, into_given = None, []
         through = self.given is None and plan.pathwise
@@ -197,14 +197,15 @@ class _Run:
     def _times(self, *, back: bool = False) -> Generator[int]:
         """The steps in their order.
 
-        All are alike. Where they are compiled, the first one is checked against what the compiler has seen, and the
-        others are taken to be like it: the check of some hundred tensors costs a twentieth of the training.
+        Where they are compiled, the first one and the second, whose state has come out of a step, are checked against
+        what the compiler has seen, and the others are taken to be like the second: the check of some hundred tensors
+        costs a twentieth of the training.
         """
-        with ExitStack() as after_the_first:
+        with ExitStack() as from_the_third:
             for i in range(self.plan.steps):
                 yield self.plan.steps - 1 - i if back else i
-                if i == 0 and self.plan.compiled and self.keep:
-                    after_the_first.enter_context(torch.compiler.set_stance(skip_guard_eval_unsafe=True))
+                if i == 1 and self.plan.compiled and self.keep:
+                    from_the_third.enter_context(torch.compiler.set_stance(skip_guard_eval_unsafe=True))
 
     def _chosen(self, t: int) -> tuple[Tensor | None, Tensor | None]:
         """The noise of a step, and the latent variables that are given."""

@@ -76,7 +76,8 @@ class WholeReader(nn.Module):
         self, x: Tensor, error: Tensor, kept: Any, gradient: Float[Tensor, "R D"], wanted: bool
     ) -> tuple[Float[Tensor, "R 0"], Float[Tensor, "R *event"], Float[Tensor, "R *event"] | None]:
         """From the gradient of what was read to those of the numbers, of the error, and of x if it is wanted."""
-        return gradient[:, :0], gradient.reshape(error.shape), torch.zeros_like(x) if wanted else None
+        nothing = gradient.new_empty(len(gradient), 0)
+        return nothing, gradient.reshape(error.shape), torch.zeros_like(x) if wanted else None
 
 
 class WindowReader(nn.Module):
