@@ -181,3 +181,20 @@ def test_nothing_in_a_run_is_a_pickle(small_run):
             assert path.suffix in (".toml", ".jsonl", ".json", ".safetensors", ".png", ".html", ".onnx"), path
     evaluation = json.loads(small_run.path("evaluation.json").read_text())
     assert evaluation["particles"] == 20
+
+
+def test_a_run_that_came_with_the_library_is_only_read(command, copied, monkeypatch, tmp_path):
+    """What is drawn and written about it goes to `runs/`, where the user is."""
+    (there := tmp_path / "library").mkdir()
+    copied.rename(there / "small")
+    shutil.rmtree(there / "small" / "figures")
+    monkeypatch.setattr("lowerbound.run.PRETRAINED", there)
+    (user := tmp_path / "user").mkdir()
+    monkeypatch.chdir(user)
+    before = {path: path.read_bytes() for path in there.rglob("*") if path.is_file()}
+    for words in (("evaluate", "small", "--particles", 30), ("figure", "samples", "small"), ("report", "small")):
+        done = command(*words)
+        assert done.code == 0, done.error
+    assert {path: path.read_bytes() for path in there.rglob("*") if path.is_file()} == before
+    written = sorted(str(path.relative_to(user)) for path in user.rglob("*") if path.is_file())
+    assert written == ["runs/small/figures/samples.png", "runs/small/report.html"]

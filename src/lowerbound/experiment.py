@@ -146,7 +146,8 @@ def evaluate_run(
 ) -> Evaluation | DistortionAlone:
     """Compute every figure of a run's model.
 
-    Those of its own test data are kept in the run, unless better ones are there: of more data, or importance samples.
+    Those of its own test data are kept in the run, unless better ones are there (of more data, or importance samples),
+    or it came with the library.
 
     Args:
         run: The run.
@@ -168,7 +169,8 @@ def evaluate_run(
         dataset = open_for(run, source, trained.preparation)
         which, what = np.arange(len(dataset)), f"rows of {dataset.name}"
     found = _evaluate(run, trained, dataset, which, what, particles, examples, seed, on_progress)
-    if source is None and rows == "test" and not _is_rougher(found, run.evaluation()):
+    ours = source is None and rows == "test" and not run.came_with_library
+    if ours and not _is_rougher(found, run.evaluation()):
         try:
             run.save_evaluation(found)
         except UserError as error:  # a run that can only be read can be evaluated all the same

@@ -241,9 +241,24 @@ class Run:
         return self.path("state")
 
     @property
+    def came_with_library(self) -> bool:
+        """Whether it is one of `pretrained`, which are only read."""
+        return self.directory.parent == PRETRAINED
+
+    @property
+    def drawn(self) -> Path:
+        """The directory of what is drawn and written about the run: its own, or one in `runs/` that may be missing."""
+        return Path("runs") / self.directory.name if self.came_with_library else self.directory
+
+    @property
     def figures(self) -> Path:
         """The directory of the pictures."""
-        return self.path("figures")
+        return self.drawn / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return self.drawn / "report.html"
 
     def save(self, trained: Trained) -> None:
         """Write `model.safetensors`.

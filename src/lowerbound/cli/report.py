@@ -32,7 +32,9 @@ def report(
     from lowerbound.run import Run
 
     opened = Run.open(run)
-    path = check_output(opened.path("report.html") if output is None else output, _PAGES)
+    if output is None:
+        opened.drawn.mkdir(parents=True, exist_ok=True)
+    path = check_output(output or opened.report, _PAGES)
     from lowerbound.experiment import subject_of
     from lowerbound.illustrate import suited
     from lowerbound.report import write_report

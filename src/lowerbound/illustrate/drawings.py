@@ -247,7 +247,7 @@ def save_pictures(run: Run, drawn: Mapping[str, Axes]) -> tuple[Path, ...]:
         UserError: A picture cannot be written.
     """
     try:
-        run.figures.mkdir(exist_ok=True)
+        run.figures.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"Cannot make {run.figures} ({error.strerror}): free some space.") from None
     return tuple(figures.save(ax, run.figures / f"{name.replace('-', '_')}.png") for name, ax in drawn.items())

@@ -31,7 +31,7 @@ def write_report(subject: Subject, drawn: Mapping[str, Axes], path: str | Path |
         UserError: The run's evaluation is damaged, or the page cannot be written.
     """
     run, model = subject.run, subject.trained.model
-    path = run.path("report.html") if path is None else Path(path)
+    path = run.report if path is None else Path(path)
     evaluation, metrics = run.evaluation(), subject.metrics
     text = page(
         "report.html",
