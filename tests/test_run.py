@@ -9,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from conftest import EPOCHS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from lowerbound.config import Config
 from lowerbound.errors import UserError
 from lowerbound.files import load_tensors, save_tensors
 from lowerbound.run import Run, Source
+from lowerbound.training.records import bound
 
 SOURCE = Source(
     source="digits",
@@ -192,9 +194,33 @@ def test_a_run_that_came_with_the_library_is_only_read(command, copied, monkeypa
     (user := tmp_path / "user").mkdir()
     monkeypatch.chdir(user)
     before = {path: path.read_bytes() for path in there.rglob("*") if path.is_file()}
-    for words in (("evaluate", "small", "--particles", 30), ("figure", "samples", "small"), ("report", "small")):
+    for words in (
+        ("evaluate", "small", "--particles", 30),
+        ("figure", "samples", "small"),
+        ("report", "small"),
+        ("fit", "--resume", "small", "--epochs", EPOCHS + 1),
+    ):
         done = command(*words)
         assert done.code == 0, done.error
     assert {path: path.read_bytes() for path in there.rglob("*") if path.is_file()} == before
-    written = sorted(str(path.relative_to(user)) for path in user.rglob("*") if path.is_file())
-    assert written == ["runs/small/figures/samples.png", "runs/small/report.html"]
+    assert sorted(path.name for path in (user / "runs" / "small").rglob("*.*")) == ["report.html", "samples.png"]
+    assert len(Run.open(user / "runs" / "small-2").metrics()) == EPOCHS + 1
+
+
+def test_a_training_whose_state_was_not_kept_goes_on_from_the_weights(command, copied):
+    """With the validation bound that it had as the one to beat, and after the epochs that it had."""
+    before = Run.open(copied).metrics()
+    best = max(bound(entry["validation_distortion"], entry["validation_rate"]) for entry in before)
+    weights = Run.open(copied).load().model.state_dict()
+    shutil.rmtree(copied / "state")
+    # A step that is next to nothing: the weights are still those that the training began with.
+    done = command("fit", "--resume", copied, "--epochs", EPOCHS + 1, "--set", "training.learning_rate=1e-12")
+    assert done.code == 0, done.error
+    assert "no state of the training was kept" in done.out + done.error
+    after = Run.open(copied).metrics()
+    assert (after[:EPOCHS], after[-1]["epoch"]) == (before, EPOCHS + 1)
+    assert after[-1]["seconds"] > before[-1]["seconds"]
+    last = bound(after[-1]["validation_distortion"], after[-1]["validation_rate"])
+    assert last == pytest.approx(best, abs=1e-3)
+    for name, value in Run.open(copied).load().model.state_dict().items():
+        torch.testing.assert_close(value, weights[name])

@@ -92,9 +92,8 @@ class FitDisplay:
     def _epoch(self, record: EpochRecord) -> None:
         certain = record.rate == math.inf  # a deterministic encoder has no bound
         bound = f"distortion {record.distortion:.2f}" if certain else f"−ELBO {record.distortion + record.rate:.2f}"
-        if record.validation_distortion is not None and record.validation_rate is not None:
-            rate = 0.0 if certain else record.validation_rate
-            bound += f", validation {record.validation_distortion + rate:.2f}"
+        if record.validation_bound is not None:
+            bound += f", validation {-record.validation_bound:.2f}"
         if self._task is not None:
             self._bar.update(self._task, note=f"epoch {record.epoch}: {bound}")
         if not out.is_terminal and self._share >= self._last_line + _LINE_SHARE:

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -93,7 +93,7 @@ def fit_run(
     named = isinstance(source, str) and source in {one.name for one in datasets()}
     whole = str(source) if named else str(Path(source).expanduser().absolute())
     facts = Source.of(dataset, assembly, whole)
-    run = Run.create(directory or free_directory(dataset.name, config.recipe), assembly.config, facts)
+    run = Run.create(directory or free_directory(f"{dataset.name}-{config.recipe}"), assembly.config, facts)
     try:
         return _train(run, dataset, assembly, watch, began, resume=False)
     except UserError:
@@ -105,6 +105,9 @@ def resume_run(
     directory: str | Path, overrides: Iterable[str] | Mapping[str, Any] = (), *, watch: Watch | None = None
 ) -> Outcome:
     """Continue the training of a run from its last saved state, then evaluate and draw.
+
+    Where the state was not kept, as of a run that came with the library, the training goes on from the model's weights
+    with fresh moments of the optimizer; of such a run a copy in `runs/` is continued.
 
     Args:
         directory: Of the run.
@@ -128,10 +131,17 @@ def resume_run(
     dataset = open_source(run)
     assembly = assemble(dataset, config)
     _tell(watch, assembly, dataset)
+    reported: list[EpochRecord] = []
+    if run.has_model and not run.has_state:
+        logger.warning("no state of the training was kept: it goes on from the model's weights, with fresh moments")
+        assembly.model.load_state_dict(run.load().model.state_dict())
+        reported = [EpochRecord(**entry) for entry in run.metrics()]
+    if run.came_with_library:
+        run = run.copy(free_directory(run.directory.name))
     if config != run.config:
         run = Run(run.directory, config, run.source, run.versions)
         run.write()
-    return _train(run, dataset, assembly, watch, began, resume=True)
+    return _train(run, dataset, assembly, watch, began, resume=True, reported=reported)
 
 
 def evaluate_run(
@@ -234,9 +244,9 @@ def best_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def free_directory(data: str, recipe: str) -> Path:
-    """A directory in `runs/` that is not there yet."""
-    base = path = Path("runs") / f"{data}-{recipe}"
+def free_directory(name: str) -> Path:
+    """A directory in `runs/` of this name, or with a number after it, that is not there yet."""
+    base = path = Path("runs") / name
     number = 1
     while path.exists():
         number += 1
@@ -249,7 +259,16 @@ def _tell(watch: Watch, assembly: Assembly, dataset: Dataset) -> None:
         watch.understood(line)
 
 
-def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: float, *, resume: bool) -> Outcome:
+def _train(
+    run: Run,
+    dataset: Dataset,
+    assembly: Assembly,
+    watch: Watch,
+    began: float,
+    *,
+    resume: bool,
+    reported: Sequence[EpochRecord] = (),
+) -> Outcome:
     config, splits, preparation = assembly.config, assembly.splits, assembly.preparation
     seed = split_seed(config)
     trained = Trained(assembly.model, preparation, dataset.shape)
@@ -274,6 +293,7 @@ def _train(run: Run, dataset: Dataset, assembly: Assembly, watch: Watch, began: 
         validation_context=trained.context(dataset.labels_of(validated)),
         state_dir=run.state,
         resume=resume,
+        reported=reported,
         on_epoch=on_epoch,
         on_progress=watch.progress,
     )

@@ -42,7 +42,7 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 """Runs that came with the library, without the states of their trainings."""
 FORMAT = 1
 """Version of the layout of a run directory; an older library refuses a newer one."""
-_MODEL = "model"
+_MODEL, _MODEL_FILE = "model", "model.safetensors"
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -174,9 +174,22 @@ class Run:
         run.write()
         return run
 
+    def copy(self, directory: Path) -> Self:
+        """The same run in another directory, which is not there yet.
+
+        Raises:
+            UserError: It cannot be written.
+        """
+        try:
+            shutil.copytree(self.directory, directory)
+        except (OSError, shutil.Error) as error:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise UserError(f"Cannot copy the run {self.directory} to {directory}: {error}.") from None
+        return type(self)(directory, self.config, self.source, self.versions)
+
     def discard_unless_begun(self) -> None:
         """Remove the directory, where the training came to nothing before its first state was saved."""
-        if not self.state.exists() or not any(self.state.iterdir()):
+        if not self.has_state:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def write(self) -> None:
@@ -241,6 +254,16 @@ class Run:
         return self.path("state")
 
     @property
+    def has_state(self) -> bool:
+        """Whether a state of the training was saved."""
+        return self.state.exists() and any(self.state.iterdir())
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model, which a training leaves that has ended or was interrupted."""
+        return self.path(_MODEL_FILE).exists()
+
+    @property
     def came_with_library(self) -> bool:
         """Whether it is one of `pretrained`, which are only read."""
         return self.directory.parent == PRETRAINED
@@ -268,7 +291,7 @@ class Run:
         """
         tensors = {f"model.{name}": tensor for name, tensor in trained.model.state_dict().items()}
         tensors |= {f"preparation.{name}": tensor for name, tensor in trained.preparation.state_dict().items()}
-        save_tensors(self.path("model.safetensors"), tensors, self._identity(), kind=_MODEL, version=FORMAT)
+        save_tensors(self.path(_MODEL_FILE), tensors, self._identity(), kind=_MODEL, version=FORMAT)
 
     def load(self, device: str | torch.device = "cpu") -> Trained:
         """The model with its best weights and the preparation of its data.
@@ -285,8 +308,8 @@ class Run:
         from lowerbound.data import restored
         from lowerbound.trained import Trained
 
-        path = self.path("model.safetensors")
-        if not path.exists():
+        path = self.path(_MODEL_FILE)
+        if not self.has_model:
             raise UserError(
                 f"The run {self.directory} has no model: its training has not ended, continue it with "
                 f"lowerbound fit --resume {self.directory}."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -30,10 +30,10 @@ from lowerbound.training.facts import Facts, plain
 from lowerbound.training.interruption import Interruption
 from lowerbound.training.memory import freed_memory_kept
 from lowerbound.training.mishaps import what_happened, what_to_do
-from lowerbound.training.records import EpochRecord, Result, TrainingError
+from lowerbound.training.records import EpochRecord, Result, TrainingError, bound
 from lowerbound.training.schedule import Bounds, learning_rate
 from lowerbound.training.settings import TrainingSettings
-from lowerbound.training.state import SavedState, TrainingState
+from lowerbound.training.state import Position, SavedState, TrainingState
 from lowerbound.training.step import DISTORTION, GRADIENT_NORM, LOSS, RATE, Step, skipped
 from lowerbound.training.streaming import Rows, Streamed, placed
 from lowerbound.training.validation import automatic_interval, validation_bound
@@ -59,6 +59,7 @@ def fit(
     validation_context: Float[Tensor, "V C"] | None = None,
     state_dir: str | Path | None = None,
     resume: bool = False,
+    reported: Sequence[EpochRecord] = (),
     on_epoch: Callable[[EpochRecord], None] | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> Result:
@@ -83,6 +84,8 @@ def fit(
         state_dir: Where the state of the training is saved, and what a resume reads.
         resume: Continue from the state in `state_dir`, to the very weights of a training without interruption; where
             none was saved yet, begin. The model is given as it was at the beginning.
+        reported: Of a training whose state is not kept, and whose best weights the model has, the records: it is
+            continued after its last whole epoch, with fresh moments and the model's weights as the best so far.
         on_epoch: Called after each epoch, and at the end of a training that ends within one.
         on_progress: Called about once a second with the share of the training that is done, 0 … 1.
 
@@ -119,6 +122,7 @@ def fit(
             decisions=decisions,
             generators=generators,
             saved=saved,
+            reported=reported,
         )
         return loop.run(interruption, on_epoch, on_progress)
 
@@ -142,6 +146,7 @@ class _Loop:
         decisions: dict[str, Decision],
         generators: dict[str, torch.Generator],
         saved: SavedState | None,
+        reported: Sequence[EpochRecord],
     ) -> None:
         self.started = time.monotonic()
         self.model, self.objective, self.settings, self.seed = model, objective, settings, seed
@@ -165,13 +170,15 @@ class _Loop:
         self.step = Step(model, objective, prepare, optimizer, clip=settings.clip, bfloat16=precision == "bfloat16")
         log = torch.zeros(self.steps_per_epoch, 4, device=self.device)
         self.state = TrainingState(model, network, optimizer, generators, log, averaging=settings.average > 0)
+        if reported and not saved:
+            self.state.position = Position.after(reported, self.steps_per_epoch)
         if directory:
             self.facts = Facts.of(model, objective, train, validation, settings, seed, context)
             self.started = time.monotonic()  # of data in a file the digest may take a minute, which is no training
         if saved:
             saved.facts.check(self.facts, saved.path)
             self.state.restore(saved)
-            self.started -= self.state.position.seconds
+        self.started -= self.state.position.seconds
         # After the last step of an epoch the epoch is still this one, as it is without an interruption.
         self.epoch = max(0, self.state.position.step - 1) // self.steps_per_epoch
         self.read_to = self.state.position.step - self.epoch * self.steps_per_epoch
@@ -347,7 +354,7 @@ class _Loop:
         if self.validation is None:
             return None, None
         state.averaged.advance(share)
-        distortion, rate = validation_bound(
+        distortion, rate = validated = validation_bound(
             state.averaged,
             self.validation,
             batch_size=self.batch_size,
@@ -355,10 +362,9 @@ class _Loop:
             seed=self.seed,
             context=self.validation_context,
         )
-        # With a deterministic encoder there is no bound, and the best weights are those with the least distortion.
-        bound = -distortion if rate == math.inf else -(distortion + rate)
-        if math.isfinite(bound) and (position.best_bound is None or bound > position.best_bound):
-            position.best_step, position.best_bound, position.stale = position.step, bound, 0
+        reached = bound(*validated)
+        if math.isfinite(reached) and (position.best_bound is None or reached > position.best_bound):
+            position.best_step, position.best_bound, position.stale = position.step, reached, 0
             state.keep_as_best()
         elif share >= self.objective.kl_warmup:
             position.stale += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,11 @@ from lowerbound.training.device import Decision
 
 class TrainingError(UserError):
     """The loss or its gradient was not finite too often."""
+
+
+def bound(distortion: float, rate: float) -> float:
+    """The ELBO; where the encoder is deterministic and the rate infinite, −distortion, which can be compared."""
+    return -distortion if rate == math.inf else -(distortion + rate)
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,13 @@ class EpochRecord:
     """Weight of the KL term."""
     skipped: int
     """Steps since the beginning that were skipped, because their loss or gradient was not finite."""
+
+    @property
+    def validation_bound(self) -> float | None:
+        """By which the best weights are chosen (see `bound`); None where this epoch was not validated."""
+        if self.validation_distortion is None or self.validation_rate is None:
+            return None
+        return bound(self.validation_distortion, self.validation_rate)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ settings.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +23,7 @@ from lowerbound.models import LatentModel
 from lowerbound.training.adam import Adam
 from lowerbound.training.device import Decision
 from lowerbound.training.facts import Facts, describe
+from lowerbound.training.records import EpochRecord
 
 KIND = "training state"
 VERSION = 1
@@ -47,6 +48,18 @@ class Position:
     best_step: int | None = None
     best_bound: float | None = None
     """The highest ELBO on the validation data, in nats per datum."""
+
+    @classmethod
+    def after(cls, reported: Sequence[EpochRecord], steps_per_epoch: int) -> Self:
+        """Where a training stands that reported this, at the end of its last whole epoch."""
+        last = reported[-1]
+        step = last.step - last.step % steps_per_epoch
+        validated = [
+            (record.validation_bound, record.step) for record in reported if record.validation_bound is not None
+        ]
+        bound, best = max(validated, default=(None, None))
+        seen = dict.fromkeys(("step", "averaged", "validated"), step)
+        return cls(**seen, seconds=last.seconds, skipped=last.skipped, best_step=best, best_bound=bound)
 
 
 @dataclass
