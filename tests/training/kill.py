@@ -15,11 +15,24 @@ from pathlib import Path
 
 import torch
 
-from lowerbound.training.state import SavedState
+from lowerbound.training.state import NAME, SavedState
 from training.cases import Training
 
 EPOCHS = 500
 CHANGES = {"epochs": EPOCHS, "checkpoint_minutes": 0.0003, "validate_every": 7}
+
+
+def await_savings(path: Path, count: int) -> None:
+    """Return when a file was replaced so many times; the first saving of a child is that of where it begins."""
+    for _ in range(count):
+        before, deadline = stamp(path), time.monotonic() + 60
+        while stamp(path) == before and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+
+def stamp(path: Path) -> int:
+    """When a file was written; 0 where it is not there."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def main(directory: Path, kills: int) -> None:
@@ -32,7 +45,9 @@ def main(directory: Path, kills: int) -> None:
         if child == 0:
             Training(broken, changes=CHANGES).run(resume=True)
             os._exit(0)
-        time.sleep(generator.uniform(0.0, 0.25))
+        # Some before anything is saved; whatever the speed of the machine, most after a step or two.
+        await_savings(broken / NAME, generator.choice((0, 2, 2, 3)))
+        time.sleep(generator.uniform(0.0, 0.1))
         os.kill(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
         if not os.WIFSIGNALED(status):
