@@ -9,10 +9,10 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import EPOCHS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import EPOCHS
 from lowerbound.config import Config
 from lowerbound.errors import UserError
 from lowerbound.files import load_tensors, save_tensors

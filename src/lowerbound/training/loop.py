@@ -237,6 +237,7 @@ class _Loop:
             state.keep_as_best()
         self.model.load_state_dict(state.best)
         self.model.eval()
+        self.model.compiled = False
         return Result(
             epochs=position.step // self.steps_per_epoch,
             steps=position.step,
