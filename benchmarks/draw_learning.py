@@ -42,10 +42,16 @@ def black_canvas(model: DRAW) -> None:
 
 @torch.no_grad()
 def narrow_windows(model: DRAW) -> None:
-    """The initialisation of any other layer: filters as wide as a pixel, somewhere near the middle."""
+    """The initialisation of any other layer: filters as wide as a pixel, and γ = 1."""
     fresh = nn.Linear(model.to_canvas.weight.shape[1], len(model.to_canvas.weight))
     model.to_canvas.weight.copy_(fresh.weight)
     model.to_canvas.bias.zero_()
+
+
+@torch.no_grad()
+def faint_patches(model: DRAW) -> None:
+    """γ = 1 at first: a patch of ones adds N²/(H·W) to the pixels' mean."""
+    model.to_canvas.bias.split(model.outputs)[1][-1] = 0.0
 
 
 @torch.no_grad()
@@ -58,9 +64,11 @@ VARIANTS = (
     Variant("the recipe, T = 10"),
     Variant("canvas starts at zero, not at the mean of the data", change=black_canvas),
     Variant("windows start like any other layer, not broad", change=narrow_windows),
+    Variant("patches are faint at first, γ = 1", change=faint_patches),
     Variant("forget gates start half shut", change=shut_gates),
     Variant("gradients clipped at a norm of 5", {"training.clip": 5.0}),
     Variant("learning rate 1e-3", {"training.learning_rate": 1e-3}),
+    Variant("learning rate 4e-3", {"training.learning_rate": 4e-3}),
     Variant("without averaged weights", {"training.average": 0.0}),
     Variant("windows of 2 × 2 to read", {"model.family.read": 2}),
     Variant("batches of 128", {"training.batch_size": 128}),

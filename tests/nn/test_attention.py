@@ -148,6 +148,15 @@ def test_a_window_begins_over_the_whole_image():
     assert window.sigma.item() == pytest.approx(6.75 / 2)
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 12])
+def test_a_patch_is_at_first_written_as_strongly_as_it_is(size):
+    """A patch of ones: the filters sum to one each, and what they write is as much as the image has pixels."""
+    attention = Attention(size, 28, 28)
+    filters, intensity = attention(attention.initial_parameters(writing=True).unsqueeze(0))
+    change = write(torch.ones(1, 1, size, size), filters) / intensity.reshape(-1, 1, 1, 1)
+    assert change.mean().item() == pytest.approx(1)
+
+
 @pytest.mark.parametrize("number", [-1e4, 1e4])
 @pytest.mark.parametrize("which", [2, 3, 4])
 def test_numbers_of_any_size_give_finite_windows_and_gradients(number, which):

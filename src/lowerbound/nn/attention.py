@@ -98,10 +98,16 @@ class Attention(nn.Module):
         self.register_buffer("offsets", offsets, persistent=False)
         self.register_buffer("pixels", torch.arange(1.0, max(height, width) + 1), persistent=False)
 
-    def initial_parameters(self) -> Float[Tensor, "5"]:
-        """A window over all of the image whose filters are half as wide as their stride."""
+    def initial_parameters(self, *, writing: bool = False) -> Float[Tensor, "5"]:
+        """A window over all of the image whose filters are half as wide as their stride.
+
+        Args:
+            writing: Whether it is written through. The N² filters spread what they write over all pixels, and γ makes
+                up for it: a patch of ones is one in the mean of the pixels, and not too faint to learn from at first.
+        """
         stride = self.unit if self.size > 1 else max(self.height, self.width)
-        return torch.tensor([0.0, 0.0, 2 * math.log(max(stride, 1) / 2), 0.0, 0.0])
+        intensity = self.size**2 / (self.height * self.width) if writing else 1.0
+        return torch.tensor([0.0, 0.0, 2 * math.log(max(stride, 1) / 2), 0.0, math.log(intensity)])
 
     def window(self, numbers: Float[Tensor, "B 5"]) -> Window:
         """The window that a network's five numbers place (equations 21 to 24)."""

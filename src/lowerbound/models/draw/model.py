@@ -118,7 +118,7 @@ class DRAW(LatentModel):
         for part, weight, bias in zip((self.reader, self.writer), weights, biases, strict=False):
             if part.attention is not None:
                 weight.mul_(_WINDOW_WEIGHTS)
-                bias.copy_(part.attention.initial_parameters())
+                bias.copy_(part.attention.initial_parameters(writing=part is self.writer))
 
     @property
     def steps(self) -> int:
