@@ -78,6 +78,8 @@ def test_compiling_has_to_pay(monkeypatch):
     assert choose_compile("auto", CPU, "float32", lambda: 400.0).choice == "eager"
     assert choose_compile("auto", CPU, "float32", lambda: 400.0, recurrent=True).choice == "compiled"
     assert choose_compile("auto", CPU, "float32", lambda: 1000.0).choice == "compiled"
+    assert choose_compile("auto", CPU, "float32", never, convolutional=True).choice == "eager"
+    assert choose_compile("auto", CPU, "bfloat16", lambda: 1000.0, convolutional=True).choice == "compiled"
 
 
 @pytest.mark.slow

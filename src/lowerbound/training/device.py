@@ -96,7 +96,13 @@ def bfloat16_gain() -> float:
 
 
 def choose_compile(
-    setting: str, device: torch.device, precision: str, seconds_left: Callable[[], float], *, recurrent: bool = False
+    setting: str,
+    device: torch.device,
+    precision: str,
+    seconds_left: Callable[[], float],
+    *,
+    recurrent: bool = False,
+    convolutional: bool = False,
 ) -> Decision:
     """Whether to compile: "compiled" or "eager".
 
@@ -107,6 +113,8 @@ def choose_compile(
         seconds_left: Measures how long the training would still take without compiling; it is called only where the
             rest does not decide.
         recurrent: Whether the model is a loop of many small steps, which compiling saves more of.
+        convolutional: Whether it has convolutions over images, which were measured to be slower when compiled for a
+            processor in float32.
     """
     if setting == "never":
         return Decision("compile", "eager", "it was asked for")
@@ -115,6 +123,8 @@ def choose_compile(
     if setting == "always":
         return Decision("compile", "compiled", "it was asked for")
     products = device.type == "cpu" and precision == "float32" and not recurrent
+    if products and convolutional:
+        return Decision("compile", "eager", "compiled convolutions are slower on a processor in float32")
     gain = COMPILE_GAIN_FLOAT32 if products else COMPILE_GAIN
     left = seconds_left()
     gained = f"about {gain * left:.0f} s of the {left:.0f} s that are left would be gained"
