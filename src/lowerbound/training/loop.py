@@ -268,9 +268,14 @@ class _Loop:
             return self.bounds.seconds_left(position.step, position.seconds, median(times[2:]))
 
         precision = self.decisions["precision"].choice
-        setting = self.settings.compile
-        made = self.decisions.get("compile") if setting == "auto" else None  # that of the training that is resumed
-        decision = made or choose_compile(setting, self.device, precision, seconds_left, recurrent=self.model.recurrent)
+        decision = self.decisions.get("compile") or choose_compile(
+            self.settings.compile,
+            self.device,
+            precision,
+            seconds_left,
+            recurrent=self.model.recurrent,
+            convolutional=self.step.channels_last,
+        )
         failure = self.step.compile(*batch) if decision.choice == "compiled" else None
         self.decisions["compile"] = failure or decision
 
