@@ -224,3 +224,15 @@ def test_a_training_whose_state_was_not_kept_goes_on_from_the_weights(command, c
     assert last == pytest.approx(best, abs=1e-3)
     for name, value in Run.open(copied).load().model.state_dict().items():
         torch.testing.assert_close(value, weights[name])
+
+
+def test_where_nothing_can_be_drawn_about_a_run_of_the_library_one_sentence_says_so(
+    command, copied, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("lowerbound.run.PRETRAINED", copied.parent)
+    (user := tmp_path / "user").mkdir()
+    monkeypatch.chdir(user)
+    (user / "runs").write_text("a file")
+    for words in (("report", "run"), ("figure", "samples", "run")):
+        done = command(*words)
+        assert (done.code, "Cannot make the directory runs/run" in done.error) == (2, True)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from lowerbound.errors import UserError
-from lowerbound.files import atomic_write
+from lowerbound.files import atomic_write, make_directory
 from lowerbound.models.context import label_context
 
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ def export_onnx(trained: Trained, directory: str | Path) -> tuple[Written, ...]:
             "A model of the family draw is not exported, for the exporter unrolls its loop for one number of rows: use "
             "it from Python instead."
         )
-    directory = Path(directory)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"Cannot make {directory} ({error.strerror}): choose another place.") from None
+    directory = make_directory(directory)
     trained.model.to("cpu")
     trained.preparation.to("cpu")
     generator = torch.Generator().manual_seed(0)

@@ -60,6 +60,20 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def make_directory(path: str | Path) -> Path:
+    """The directory, made with those above it where it is not there.
+
+    Raises:
+        UserError: It cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Cannot make the directory {path} ({error.strerror}): choose another place.") from error
+    return path
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file in UTF-8, atomically.
 

@@ -29,11 +29,12 @@ def report(
     ] = None,
 ) -> None:
     """Write a page about a run: what was fitted, how well, pictures, warnings, and how to do it again."""
+    from lowerbound.files import make_directory
     from lowerbound.run import Run
 
     opened = Run.open(run)
     if output is None:
-        opened.drawn.mkdir(parents=True, exist_ok=True)
+        make_directory(opened.drawn)
     path = check_output(output or opened.report, _PAGES)
     from lowerbound.experiment import subject_of
     from lowerbound.illustrate import suited

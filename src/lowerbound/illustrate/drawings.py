@@ -11,6 +11,7 @@ import numpy as np
 
 from lowerbound import figures
 from lowerbound.errors import UserError
+from lowerbound.files import make_directory
 from lowerbound.illustrate.subject import Subject
 from lowerbound.names import unknown
 from lowerbound.run import Run
@@ -246,8 +247,5 @@ def save_pictures(run: Run, drawn: Mapping[str, Axes]) -> tuple[Path, ...]:
     Raises:
         UserError: A picture cannot be written.
     """
-    try:
-        run.figures.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"Cannot make {run.figures} ({error.strerror}): free some space.") from None
-    return tuple(figures.save(ax, run.figures / f"{name.replace('-', '_')}.png") for name, ax in drawn.items())
+    directory = make_directory(run.figures)
+    return tuple(figures.save(ax, directory / f"{name.replace('-', '_')}.png") for name, ax in drawn.items())

@@ -360,7 +360,7 @@ class _Loop:
         if self.validation is None:
             return None, None
         state.averaged.advance(share)
-        distortion, rate = validated = validation_bound(
+        distortion, rate = validation_bound(
             state.averaged,
             self.validation,
             batch_size=self.batch_size,
@@ -368,7 +368,7 @@ class _Loop:
             seed=self.seed,
             context=self.validation_context,
         )
-        reached = bound(*validated)
+        reached = bound(distortion, rate)
         if math.isfinite(reached) and (position.best_bound is None or reached > position.best_bound):
             position.best_step, position.best_bound, position.stale = position.step, reached, 0
             state.keep_as_best()

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lowerbound.errors import UserError
-from lowerbound.files import load_tensors, save_tensors
+from lowerbound.files import load_tensors, make_directory, save_tensors
 from lowerbound.models import LatentModel
 from lowerbound.training.adam import Adam
 from lowerbound.training.device import Decision
@@ -54,12 +54,11 @@ class Position:
         """Where a training stands that reported this, at the end of its last whole epoch."""
         last = reported[-1]
         step = last.step - last.step % steps_per_epoch
-        validated = [
-            (record.validation_bound, record.step) for record in reported if record.validation_bound is not None
-        ]
-        bound, best = max(validated, default=(None, None))
-        seen = dict.fromkeys(("step", "averaged", "validated"), step)
-        return cls(**seen, seconds=last.seconds, skipped=last.skipped, best_step=best, best_bound=bound)
+        position = cls(step, last.seconds, last.skipped, averaged=step, validated=step)
+        bounds = {record.step: bound for record in reported if (bound := record.validation_bound) is not None}
+        if bounds:
+            position.best_step, position.best_bound = max(bounds.items(), key=lambda pair: pair[1])
+        return position
 
 
 @dataclass
@@ -132,12 +131,7 @@ class TrainingState:
         Raises:
             UserError: It cannot be written.
         """
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"Cannot make the directory {directory} ({error.strerror}): choose another place."
-            ) from error
+        make_directory(directory)
         generators = {f"generator.{name}": g.get_state() for name, g in self.generators.items()}
         everything = {
             "facts": asdict(facts),
