@@ -35,6 +35,7 @@ check: test lint types walls docs  ## all of these
 bench: $(VENV)/.core  ## every race against other libraries, which takes about five hours; their tables into docs/benchmarks.md
 	$(BIN)/python -m benchmarks.race --fresh $(RACES)
 	$(BIN)/python -m benchmarks.hot_paths
+	$(BIN)/python -m benchmarks.growth
 
 clean:  ## remove the environment and everything that was built; runs/ stays
 	rm -rf $(VENV) site build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

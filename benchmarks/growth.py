@@ -1,11 +1,12 @@
 """How the cost of training grows with the data and the model: seconds for each example, and peak memory.
 
-    python benchmarks/growth.py [--quick] [examples dimension latent particles steps]
+    python -m benchmarks.growth [--quick] [examples table dimension latent particles steps]
 
-Each size has a process of its own, so that its peak memory is its own; that of the libraries alone is said first. The
-data are noisy grey images in a `.npy`, and stay in that file where they are many; the last of the examples are 6 GiB,
-with --quick 384 MiB. What is timed is the training, and what happens once before it has a column of its own. Prints
-Markdown.
+Each size has a process of its own, so that its peak memory is its own; that of the libraries alone is a row. The
+data are noisy grey images in a `.npy`, or a folder of Parquet files, and stay in the file where they are many; the last
+of the examples are 6 GiB, with --quick 384 MiB. What is timed is the training, and what happens once before it has a
+column of its own. The tables go to `docs/performance.md`; with --quick, which only checks that everything works, they
+are printed.
 """
 
 from __future__ import annotations
@@ -25,8 +26,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.racing.environments import ROOT
+from benchmarks.racing.machine import machine
+from benchmarks.racing.tables import publish, table
+
+PAGE = ROOT / "docs" / "performance.md"
 MIB = 1 << 20
 PIXELS = 784
+# Columns of the Parquet files, float32, and rows of each file.
+COLUMNS, FILE_ROWS = 64, 1_000_000
 # Examples where they are not what grows, and how many are made at once.
 ROWS, ROWS_QUICK, BLOCK = 50_000, 5_000, 10_000
 
@@ -34,7 +42,6 @@ ROWS, ROWS_QUICK, BLOCK = 50_000, 5_000, 10_000
 class Growth(NamedTuple):
     """One table."""
 
-    title: str
     column: str
     sizes: tuple[int, ...]
     quick: tuple[int, ...]
@@ -45,24 +52,24 @@ class Growth(NamedTuple):
 
 TABLES = {
     "examples": Growth(
-        "Examples of 784 bytes",
         "examples",
         (1_000, 10_000, 100_000, 1_000_000, 6 * 1024 * MIB // PIXELS),
         (1_000, 10_000, 100_000, 384 * MIB // PIXELS),
     ),
-    "dimension": Growth("Numbers in an example", "dimension", (49, 196, 784, 3_136, 12_544), (49, 784, 3_136)),
-    "latent": Growth(
-        "Latent dimensions", "latent_dim", (2, 10, 50, 200, 1_000), (2, 50, 200), settings=("model.latent_dim={}",)
+    "table": Growth(
+        "rows",
+        (100_000, 1_000_000, 6 * 1024 * MIB // (4 * COLUMNS)),
+        (100_000, 384 * MIB // (4 * COLUMNS)),
     ),
+    "dimension": Growth("dimension", (49, 196, 784, 3_136, 12_544), (49, 784, 3_136)),
+    "latent": Growth("latent_dim", (2, 10, 50, 200, 1_000), (2, 50, 200), settings=("model.latent_dim={}",)),
     "particles": Growth(
-        "Particles K of the importance-weighted bound",
         "K",
         (1, 5, 20, 50, 100),
         (1, 5, 20),
         settings=("objective=iwae", "objective.particles={}"),
     ),
     "steps": Growth(
-        "Steps T of DRAW",
         "T",
         (2, 4, 8, 16, 32, 64),
         (2, 4, 8),
@@ -101,20 +108,41 @@ def main() -> None:
         parser.error(f"there is no table {', '.join(unknown)}: choose of {', '.join(TABLES)}")
     seconds = options.seconds or (3 if options.quick else 30)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.folder or Path(temporary)
+        folder = (options.folder or Path(temporary)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        print(f"The libraries alone: {measured(None).peak:,.0f} MiB.\n")
+        alone = measured(None, folder).peak
         for name in options.tables or TABLES:
-            print_table(TABLES[name], costs(TABLES[name], folder, seconds, quick=options.quick))
+            growth = TABLES[name]
+            rows = [("the libraries alone", "", "", "", f"{alone:,.0f}")]
+            rows += [cells(size, cost) for size, cost in costs(name, folder, seconds, quick=options.quick)]
+            header = (growth.column, "data, MiB", "µs for each example", "before the first step, s", "peak memory, MiB")
+            text = f"{table(header, rows)}\n\n{seconds:g} s of training for each size. {machine()}."
+            publish(PAGE, "growth", name, text, quick=options.quick)
 
 
-def costs(table: Growth, folder: Path, seconds: float, *, quick: bool) -> Iterator[tuple[int, Cost]]:
+def costs(name: str, folder: Path, seconds: float, *, quick: bool) -> Iterator[tuple[int, Cost]]:
     """Each size of a table with what it costs."""
-    for size in table.quick if quick else table.sizes:
-        rows = size if table.column == "examples" else ROWS_QUICK if quick else ROWS
-        path = pixels(folder, rows, size if table.column == "dimension" else PIXELS)
-        overrides = [setting.format(size) for setting in table.settings]
-        yield size, measured({"path": str(path), "recipe": table.recipe, "overrides": overrides, "seconds": seconds})
+    growth = TABLES[name]
+    for size in growth.quick if quick else growth.sizes:
+        if name == "table":
+            path = parquet(folder, size)
+        else:
+            rows = size if name == "examples" else ROWS_QUICK if quick else ROWS
+            path = pixels(folder, rows, size if name == "dimension" else PIXELS)
+        overrides = [setting.format(size) for setting in growth.settings]
+        work = {"path": str(path), "recipe": growth.recipe, "overrides": overrides, "seconds": seconds}
+        yield size, measured(work, folder)
+
+
+def cells(size: int, cost: Cost) -> tuple[str, ...]:
+    """The row of a size."""
+    return (
+        f"{size:,}",
+        f"{cost.size:,.0f}",
+        f"{1e6 * cost.seconds:,.1f}",
+        f"{cost.before:.1f}",
+        f"{cost.peak:,.0f}",
+    )
 
 
 def pixels(folder: Path, rows: int, width: int) -> Path:
@@ -134,10 +162,29 @@ def pixels(folder: Path, rows: int, width: int) -> Path:
     return path
 
 
-def measured(work: dict[str, Any] | None) -> Cost:
-    """The cost of a training in a process of its own."""
-    command = [sys.executable, __file__, "--one", json.dumps(work or {"path": ""})]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+def parquet(folder: Path, rows: int) -> Path:
+    """A folder of Parquet files of correlated numbers."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / f"growth-{rows}-parquet"
+    path.mkdir(exist_ok=True)
+    generator = np.random.default_rng(0)
+    mixing = generator.normal(size=(COLUMNS // 8, COLUMNS)).astype(np.float32)
+    for number, start in enumerate(range(0, rows, FILE_ROWS)):
+        shape = (min(FILE_ROWS, rows - start), len(mixing))
+        values = generator.standard_normal(shape, np.float32) @ mixing
+        values += 0.1 * generator.standard_normal(values.shape, np.float32)
+        columns = {f"x{column}": values[:, column] for column in range(COLUMNS)}
+        pq.write_table(pa.table(columns), path / f"{number:04d}.parquet")
+    return path
+
+
+def measured(work: dict[str, Any] | None, cache: Path) -> Cost:
+    """The cost of a training in a process of its own, with this directory for the user's cache."""
+    command = [sys.executable, "-m", "benchmarks.growth", "--one", json.dumps(work or {"path": ""})]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment)
     return Cost(*json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -173,7 +220,9 @@ def train(path: str, recipe: str = "vae", overrides: list[str] | None = None, se
     )
     batch = min(parts.config.training.batch_size, len(stored))
     before = time.perf_counter() - began - result.seconds
-    return Cost(result.seconds / (result.steps * batch), before, peak_memory(), os.path.getsize(path) / MIB)
+    files = [Path(path)] if Path(path).is_file() else [file for file in Path(path).iterdir() if file.is_file()]
+    size = sum(file.stat().st_size for file in files) / MIB
+    return Cost(result.seconds / (result.steps * batch), before, peak_memory(), size)
 
 
 def peak_memory() -> float:
@@ -183,16 +232,6 @@ def peak_memory() -> float:
         return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / MIB if sys.platform == "darwin" else peak / 1024
-
-
-def print_table(table: Growth, rows: Iterator[tuple[int, Cost]]) -> None:
-    print(f"### {table.title}\n")
-    print(f"| {table.column} | data, MiB | µs for each example | before the first step, s | peak memory, MiB |")
-    print("|---:|---:|---:|---:|---:|", flush=True)
-    for size, cost in rows:
-        figures = f"{cost.size:,.0f} | {1e6 * cost.seconds:,.1f} | {cost.before:.1f} | {cost.peak:,.0f}"
-        print(f"| {size:,} | {figures} |", flush=True)
-    print()
 
 
 if __name__ == "__main__":

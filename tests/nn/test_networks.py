@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import interpolate
 
 from lowerbound import likelihoods, posteriors
 from lowerbound.nn import DECODERS, ENCODERS, MLP, Centre, Conditional, ResidualConvDecoder, ResidualConvEncoder
@@ -58,6 +59,27 @@ def test_decoder_walks_the_encoder_s_sizes_back():
     decoder = ResidualConvDecoder((3,), (1, 1, 9, 4), channels=(4, 5, 6))
     assert decoder.smallest == (6, 2, 1)
     assert decoder.sizes == [(3, 1), (5, 2), (9, 4)]
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 8), (2, 9, 8), (16,), (11,), (8, 3)])
+def test_decoder_resizes_and_convolves(shape):
+    """A stage is residual blocks, nearest neighbours and a convolution, however it is computed; so is its gradient."""
+    decoder = ResidualConvDecoder((3,), (1, *shape), channels=(4, 5)).double()
+    z = torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    h = decoder.input(z).unflatten(1, decoder.smallest)
+    for stage, convolution, sides in zip(decoder.stages, decoder.widen, decoder.sizes, strict=True):
+        h = convolution(interpolate(stage(h), size=sides, mode="nearest"))
+    by_hand = decoder.output(h).movedim(1, -1).flatten()
+    found = (decoder(z) - decoder.bias).movedim(-1 if shape == (8, 3) else 2, -1).flatten()
+    torch.testing.assert_close(found, by_hand)
+    weights = [parameter for name, parameter in decoder.named_parameters() if name != "bias"]
+    direction = torch.randn(len(found), dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for one, other in zip(
+        torch.autograd.grad(found, weights, direction),
+        torch.autograd.grad(by_hand, weights, direction),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
 
 
 def test_mlp_is_its_formula():

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv_transpose1d, conv_transpose2d, interpolate
 
 from lowerbound.nn.conditional import check_shape
 from lowerbound.nn.mlp import activation_layer
@@ -89,6 +89,29 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Float[Tensor, "N C *sides"]) -> Float[Tensor, "N C *sides"]:
         """The block's output, of the same shape."""
         return x + self.body(x)
+
+
+def _widened(
+    h: Float[Tensor, "N C *small"], convolution: nn.Module, sides: Sequence[int]
+) -> Float[Tensor, "N C2 *large"]:
+    """Resize by nearest neighbours, then convolve with a kernel of three.
+
+    Where each side doubles, both are one transposed convolution: the copies of an entry carry the same value, so that
+    the weights which see them can be summed first. In two dimensions that takes 16 products in place of 36, and the
+    enlarged image is never made.
+    """
+    if any(large != 2 * small for small, large in zip(h.shape[2:], sides, strict=True)):
+        return convolution(interpolate(h, size=tuple(sides), mode="nearest"))
+    assert isinstance(convolution, nn.Conv1d | nn.Conv2d)
+    kernel = convolution.weight
+    for axis in range(2, kernel.ndim):  # the full convolution with [1, 1]
+        nothing = torch.zeros_like(kernel.narrow(axis, 0, 1))
+        kernel = torch.cat([kernel, nothing], axis) + torch.cat([nothing, kernel], axis)
+    kernel = kernel.flip(*range(2, kernel.ndim)).transpose(0, 1)
+    if kernel.ndim == 4 and convolution.weight.is_contiguous(memory_format=torch.channels_last):
+        kernel = kernel.contiguous(memory_format=torch.channels_last)
+    transposed = conv_transpose1d if kernel.ndim == 3 else conv_transpose2d
+    return transposed(h, kernel, convolution.bias, stride=2, padding=1)
 
 
 def _check(channels: Sequence[int], blocks: int) -> None:
@@ -188,7 +211,7 @@ class ResidualConvDecoder(nn.Module):
         """One output for each input."""
         h = self.input(z.flatten(1)).unflatten(1, self.smallest)
         for stage, widen, size in zip(self.stages, self.widen, self.sizes, strict=True):
-            h = widen(interpolate(stage(h), size=size, mode="nearest"))
+            h = _widened(stage(h), widen, size)
         return _from_planes(self.output(h), self.out_shape) + self.bias
 
     @torch.no_grad()
