@@ -33,6 +33,19 @@ def test_the_first_passing_is_that_of_a_search_through_all(count, threshold):
     nlls = [float(count - i) ** 2 for i in range(count)]
     expected = next((i for i, nll in enumerate(nlls) if nll <= threshold), None)
     assert first_passing(count, nlls.__getitem__, threshold) == expected
+    assert first_passing(count, nlls.__getitem__, threshold, known=range(0, count, 3)) == expected
+
+
+def test_the_search_for_many_thresholds_looks_at_few_checkpoints():
+    nlls, seen = [82 + 20 / (1 + i) for i in range(60)], set()
+
+    def nll_of(index):
+        seen.add(index)
+        return nlls[index]
+
+    found = [first_passing(60, nll_of, threshold, tuple(seen)) for threshold in (90, 86, 85, 84.78, 84, 83)]
+    assert found == [2, 4, 6, 7, 9, 19]
+    assert len(seen) <= 17  # of which twelve prove that these are the first
 
 
 def test_weights_are_kept_at_growing_intervals_up_to_the_end():

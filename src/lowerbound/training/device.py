@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lowerbound.errors import UserError
 
@@ -142,11 +142,6 @@ def has_cpp_compiler() -> bool:
 def fits_on(device: torch.device, data: Tensor) -> bool:
     """Whether the data leaves at least half of the device's free memory to the model."""
     return device.type != "cuda" or 2 * data.nbytes <= torch.cuda.mem_get_info(device)[0]
-
-
-def image_convolutions(model: nn.Module) -> list[nn.Module]:
-    """The convolutions over images, which are faster with the channels as the last axis."""
-    return [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
 
 
 @contextmanager

@@ -10,9 +10,10 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from lowerbound.models import LatentModel
+from lowerbound.nn.convolutional import channels_last
 from lowerbound.objectives import Objective, Value
 from lowerbound.training.adam import Adam
-from lowerbound.training.device import Decision, image_convolutions, randomness
+from lowerbound.training.device import Decision, randomness
 
 # The columns of the log.
 LOSS, GRADIENT_NORM, DISTORTION, RATE = range(4)
@@ -47,10 +48,7 @@ class Step:
         self.clip = clip
         self.device = optimizer.count.device
         self.progress = torch.zeros((), device=self.device)
-        convolutions = image_convolutions(model)
-        for convolution in convolutions:
-            convolution.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] — valid, but undeclared
-        self.channels_last = bool(convolutions)
+        self.channels_last = channels_last(model)
 
         def evaluate(x: Tensor, context: Tensor | None, progress: Tensor) -> Value:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
