@@ -14,7 +14,8 @@ from lowerbound.errors import UserError
 from lowerbound.evaluation import Evaluation
 from lowerbound.experiment import subject_of
 from lowerbound.illustrate import FIGURES, Subject, Unsuited, draw, suited
-from lowerbound.run import Run, Source
+from lowerbound.run import Run
+from lowerbound.source import Source
 from lowerbound.trained import Trained
 
 ALL = set(FIGURES) - {"painting"}

@@ -37,6 +37,7 @@ NAMES = [
     "kingma-welling-2013",
     "linear-flow-vae",
     "miwae",
+    "mnist-best",
     "piwae",
     "rae-gp",
     "rae-l2",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shutil
 
 import numpy as np
@@ -16,7 +17,8 @@ from conftest import EPOCHS
 from lowerbound.config import Config
 from lowerbound.errors import UserError
 from lowerbound.files import load_tensors, save_tensors
-from lowerbound.run import Run, Source
+from lowerbound.run import Run
+from lowerbound.source import Source
 from lowerbound.training.records import bound
 
 SOURCE = Source(
@@ -162,6 +164,27 @@ def test_a_torn_last_line_of_metrics_is_left_out_and_another_is_named(tmp_path):
     path.write_text('{"epoch": 1}\nrubbish\n{"epoch": 3}\n')
     with pytest.raises(UserError, match="damaged in line 2"):
         run.metrics()
+
+
+def test_metrics_that_are_no_numbers_are_valid_json_and_come_back(tmp_path):
+    """A deterministic encoder has an infinite rate, and an epoch whose steps were all skipped has no means."""
+    run = Run.create(tmp_path / "run", Config(), SOURCE)
+    none = {"validation_distortion": None, "validation_rate": None}
+    run.append_metrics({"epoch": 1, "loss": 2.0, "distortion": 2.0, "rate": math.inf, **none})
+    run.append_metrics({"epoch": 2, "loss": math.nan, "distortion": math.nan, "rate": math.nan, **none})
+    rates = {"rate": math.inf, "validation_distortion": 3.0, "validation_rate": math.inf}
+    run.append_metrics({"epoch": 3, "loss": 1.0, "distortion": 1.0, **rates})
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    for line in run.path("metrics.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=refuse)
+    first, second, third = run.metrics()
+    assert first["rate"] == math.inf
+    assert first["validation_rate"] is None
+    assert all(math.isnan(second[name]) for name in ("loss", "distortion", "rate"))
+    assert {name: third[name] for name in rates} == rates
 
 
 def test_new_data_must_be_of_the_same_kind_shape_and_columns(small_run):

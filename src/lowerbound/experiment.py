@@ -24,7 +24,8 @@ from lowerbound.errors import UserError
 from lowerbound.evaluation import DistortionAlone, Evaluation
 from lowerbound.illustrate import Subject, save_pictures, suited
 from lowerbound.report import write_report
-from lowerbound.run import Run, Source
+from lowerbound.run import Run
+from lowerbound.source import Source
 from lowerbound.trained import Trained
 from lowerbound.training import EpochRecord, Result, fit
 

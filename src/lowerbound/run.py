@@ -17,24 +17,23 @@ import platform
 import shutil
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import tomlkit
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from lowerbound.config import Config
 from lowerbound.errors import UserError
 from lowerbound.files import load_tensors, save_tensors, write_text
+from lowerbound.metrics import Metrics
+from lowerbound.source import Source
 
 if TYPE_CHECKING:  # looking at a run needs no torch
     import torch
 
-    from lowerbound.assemble import Assembly
-    from lowerbound.data import Dataset
     from lowerbound.evaluation import DistortionAlone, Evaluation
     from lowerbound.trained import Trained
 
@@ -43,94 +42,6 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 FORMAT = 1
 """Version of the layout of a run directory; an older library refuses a newer one."""
 _MODEL, _MODEL_FILE = "model", "model.safetensors"
-
-Count = Annotated[int, Field(ge=0)]
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a run knows of its data."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
-
-    source: str
-    """Name of a data set, or the absolute path that it was read from; empty where it came from Python."""
-    name: str
-    kind: Literal["image", "vector"]
-    shape: tuple[Annotated[int, Field(ge=1)], ...]
-    """Shape of one stored datum: (C, H, W) or (D,)."""
-    maximum: int | None
-    """Largest level of an integer scale."""
-    columns: tuple[str, ...]
-    """Names of the columns, where the source has them."""
-    fingerprint: str
-    train: Count
-    """Rows that were learned from."""
-    validation: Count
-    test: Count
-    preparation: str
-    """Name of the preparation."""
-    preparation_settings: dict[str, int | None]
-    understood: str
-    """What the data is, which likelihood it has, and why."""
-    classes: tuple[str, ...] = ()
-    """Of a conditional model, the labels that it was told of, in its order."""
-
-    @classmethod
-    def of(cls, dataset: Dataset, assembly: Assembly, source: str) -> Self:
-        """The facts about a dataset and what was made of it."""
-        splits, preparation = assembly.splits, assembly.preparation
-        return cls(
-            source=source,
-            name=dataset.name,
-            kind=dataset.kind,
-            shape=dataset.shape,
-            maximum=dataset.maximum,
-            columns=dataset.columns or (),
-            classes=assembly.classes,
-            fingerprint=dataset.fingerprint,
-            train=len(splits.train),
-            validation=len(splits.validation),
-            test=len(splits.test),
-            preparation=preparation.name,
-            preparation_settings=dict(preparation.settings()),
-            understood=assembly.understood,
-        )
-
-    @property
-    def limits(self) -> tuple[float, float] | None:
-        """What is black and what is white; None: the values are real."""
-        return None if self.maximum is None else (0.0, float(self.maximum))
-
-    def describe_shape(self) -> str:
-        """The kind and shape of one datum, in words."""
-        if self.kind == "vector":
-            return f"rows of {self.shape[0]:,} numbers"
-        channels, height, width = self.shape
-        colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
-        return f"images of {height} × {width}, {colour}"
-
-    def check(self, dataset: Dataset) -> None:
-        """Refuse data of another kind than the model was trained on.
-
-        Raises:
-            UserError: Another kind or shape, or other columns.
-        """
-        other = dataclasses.replace(self, kind=dataset.kind, shape=dataset.shape)
-        if (self.kind, self.shape) != (other.kind, other.shape):
-            hint = "; --resize brings images to a size" if self.kind == dataset.kind == "image" else ""
-            raise UserError(
-                f"The model was trained on {self.describe_shape()}, and {dataset.name} has {other.describe_shape()}: "
-                f"give data of the same shape{hint}."
-            )
-        if self.columns and dataset.columns and self.columns != dataset.columns:
-            odd = next(
-                i for i, pair in enumerate(zip(self.columns, dataset.columns, strict=True)) if pair[0] != pair[1]
-            )
-            raise UserError(
-                f"Column {odd + 1} of {dataset.name} is '{dataset.columns[odd]}', and the model was trained with "
-                f"'{self.columns[odd]}' there: give the same columns in the same order."
-            )
 
 
 class Run:
@@ -148,6 +59,7 @@ class Run:
         self.config = config
         self.source = source
         self.versions = dict(versions)
+        self._metrics = Metrics(directory / "metrics.jsonl")
 
     @classmethod
     def create(cls, directory: str | Path, config: Config, source: Source) -> Self:
@@ -365,51 +277,12 @@ class Run:
         return {"fingerprint": self.source.fingerprint, "settings": self.config.plain()["model"]}
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`, one for each epoch; a last line that was not finished is left out.
-
-        Raises:
-            UserError: The file is damaged.
-        """
-        path = self.path("metrics.jsonl")
-        if not path.exists():
-            return []
-        lines = path.read_text("utf-8", errors="replace").splitlines(keepends=True)
-        entries: list[dict[str, Any]] = []
-        for number, line in enumerate(lines, start=1):
-            if number == len(lines) and not line.endswith("\n"):
-                break
-            try:
-                entry = json.loads(line)
-                entry["epoch"]
-            except (json.JSONDecodeError, KeyError, TypeError):
-                raise UserError(f"{path} is damaged in line {number}: delete that line, or the whole file.") from None
-            entries.append(entry)
-        return entries
+        """The lines of `metrics.jsonl` (see `Metrics.entries`)."""
+        return self._metrics.entries()
 
     def append_metrics(self, entry: Mapping[str, Any]) -> None:
-        """Add the line of an epoch.
-
-        Where that epoch was reported before, its line and later ones are replaced: a resume reports again what came
-        after the last saved state.
-
-        Raises:
-            UserError: It cannot be written.
-        """
-        path = self.path("metrics.jsonl")
-        line = json.dumps(entry) + "\n"
-        if self._last_epoch == entry["epoch"] - 1:
-            try:
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(line)
-            except OSError as error:
-                raise UserError(f"Cannot write {path} ({error.strerror}): free some space.") from error
-        else:
-            kept = [json.dumps(one) + "\n" for one in self.metrics() if one["epoch"] < entry["epoch"]]
-            write_text(path, "".join([*kept, line]))
-        self._last_epoch = entry["epoch"]
-
-    _last_epoch: int | None = None
-    """The epoch of the last line, where this object wrote it."""
+        """Add the line of an epoch (see `Metrics.append`)."""
+        self._metrics.append(entry)
 
 
 def pretrained() -> tuple[str, ...]:

@@ -7,7 +7,8 @@ import pytest
 
 from lowerbound.config import Config
 from lowerbound.report.reproduction import changed, command, flat
-from lowerbound.run import Run, Source
+from lowerbound.run import Run
+from lowerbound.source import Source
 
 SOURCE = Source(
     "digits", "digits", "image", (1, 8, 8), 16, (), "sha256:0", 10, 2, 3, "rescale", {"maximum": 16}, "1,797 images"
