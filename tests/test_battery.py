@@ -10,8 +10,8 @@ from inspect import signature
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load, save
 
+from lowerbound.files import load_tensors, save_tensors
 from lowerbound.likelihoods import LIKELIHOODS
 from lowerbound.models import VAE, VQVAE
 from lowerbound.nn import DECODERS, ENCODERS, Conditional
@@ -133,7 +133,7 @@ def impossible():
 
 
 @pytest.mark.parametrize(("network", "likelihood", "posterior", "prior", "goal"), covering())
-def test_every_pair_of_choices_trains_and_is_saved(network, likelihood, posterior, prior, goal):
+def test_every_pair_of_choices_trains_and_is_saved(network, likelihood, posterior, prior, goal, tmp_path):
     torch.manual_seed(0)
     model, x = assemble(network, likelihood, posterior, prior), data(likelihood)
     goal = objective(goal, model.decoder)
@@ -153,7 +153,8 @@ def test_every_pair_of_choices_trains_and_is_saved(network, likelihood, posterio
     assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
     other = assemble(network, likelihood, posterior, prior)
-    other.load_state_dict(load(save(model.state_dict())))
+    save_tensors(tmp_path / "model.safetensors", model.state_dict(), {}, kind="model", version=1)
+    other.load_state_dict(load_tensors(tmp_path / "model.safetensors", kind="model", version=1)[0])
     torch.manual_seed(1)
     ours = figure(model.trace(x, PARTICLES, pathwise=False))
     torch.manual_seed(1)

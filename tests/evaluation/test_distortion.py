@@ -17,6 +17,7 @@ from lowerbound.models import VAE
 from lowerbound.nn import MLP, Conditional
 from lowerbound.posteriors import Deterministic
 from lowerbound.priors import ExPostMixture
+from lowerbound.run import Run
 
 SMALL = ("--epochs", 3, "--set", "model.network.hidden=[16]", "--set", "model.prior.components=2")
 
@@ -65,7 +66,7 @@ def test_every_command_ends_well_or_says_in_a_sentence_why_not(command, digits_f
     assert fitted.code == 0
     assert "distortion" in fitted.out
     assert "ELBO 1" not in fitted.out
-    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    metrics = Run.open(run).metrics()
     assert len(metrics) == 3
     assert all(math.isfinite(entry["validation_distortion"]) and entry["rate"] == math.inf for entry in metrics)
     evaluated = command("evaluate", run)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ SOURCE = Source(
 
 
 def run_of(recipe, overrides, source=SOURCE):
-    return Run("runs/x", Config.load(recipe, overrides), source, {})
+    return Run(Path("runs/x"), Config.load(recipe, overrides), source, {})
 
 
 def settings_of(words):
