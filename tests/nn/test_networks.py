@@ -82,6 +82,25 @@ def test_decoder_resizes_and_convolves(shape):
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 9, 4), (16,)])
+@pytest.mark.parametrize("family", ENCODERS)
+def test_networks_compile_as_one_graph(family, shape):
+    """To a graph and its derivative; what a compiler makes of these is its own affair."""
+    torch.compiler.reset()
+    encoder, decoder = ENCODERS[family](shape, (3,)), DECODERS[family]((3,), (1, *shape))
+    x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
+    weights = [*encoder.parameters(), *decoder.parameters()]
+
+    def output(x):
+        return decoder(encoder(x)).square().sum()
+
+    compiled = torch.compile(output, fullgraph=True, dynamic=False, backend="aot_eager")
+    for one, other in zip(
+        torch.autograd.grad(compiled(x), weights), torch.autograd.grad(output(x), weights), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
 def test_mlp_is_its_formula():
     network = MLP((4,), (2,), hidden=(3,), activation="softplus").double()
     x = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

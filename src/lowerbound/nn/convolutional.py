@@ -121,7 +121,7 @@ def _widened(
     for axis in range(2, kernel.ndim):  # the full convolution with [1, 1]
         nothing = torch.zeros_like(kernel.narrow(axis, 0, 1))
         kernel = torch.cat([kernel, nothing], axis) + torch.cat([nothing, kernel], axis)
-    kernel = kernel.flip(*range(2, kernel.ndim)).transpose(0, 1)
+    kernel = kernel.flip([*range(2, kernel.ndim)]).transpose(0, 1)
     if kernel.ndim == 4:
         kernel = kernel.contiguous(memory_format=torch.channels_last)
     transposed = conv_transpose1d if kernel.ndim == 3 else conv_transpose2d
