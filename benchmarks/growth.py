@@ -168,7 +168,10 @@ def parquet(folder: Path, rows: int) -> Path:
     import pyarrow.parquet as pq
 
     path = folder / f"growth-{rows}-parquet"
-    path.mkdir(exist_ok=True)
+    if path.exists():
+        return path
+    partial = path.with_suffix(".partial")
+    partial.mkdir(exist_ok=True)
     generator = np.random.default_rng(0)
     mixing = generator.normal(size=(COLUMNS // 8, COLUMNS)).astype(np.float32)
     for number, start in enumerate(range(0, rows, FILE_ROWS)):
@@ -176,7 +179,8 @@ def parquet(folder: Path, rows: int) -> Path:
         values = generator.standard_normal(shape, np.float32) @ mixing
         values += 0.1 * generator.standard_normal(values.shape, np.float32)
         columns = {f"x{column}": values[:, column] for column in range(COLUMNS)}
-        pq.write_table(pa.table(columns), path / f"{number:04d}.parquet")
+        pq.write_table(pa.table(columns), partial / f"{number:04d}.parquet")
+    partial.replace(path)
     return path
 
 
@@ -220,8 +224,7 @@ def train(path: str, recipe: str = "vae", overrides: list[str] | None = None, se
     )
     batch = min(parts.config.training.batch_size, len(stored))
     before = time.perf_counter() - began - result.seconds
-    files = [Path(path)] if Path(path).is_file() else [file for file in Path(path).iterdir() if file.is_file()]
-    size = sum(file.stat().st_size for file in files) / MIB
+    size = sum(file.stat().st_size for file in (Path(path), *Path(path).glob("*.parquet")) if file.is_file()) / MIB
     return Cost(result.seconds / (result.steps * batch), before, peak_memory(), size)
 
 

@@ -52,9 +52,8 @@ def first_passing(
     """
     if count == 0 or nll_of(count - 1) > threshold:
         return None
-    passing = [index for index in known if nll_of(index) <= threshold]
     low = max((index for index in known if nll_of(index) > threshold), default=-1)
-    high = min(passing, default=count - 1)
+    high = min((index for index in known if nll_of(index) <= threshold), default=count - 1)
     bisect = low < 0
     while high - low > 1:
         middle = (low + high) // 2
