@@ -3,12 +3,16 @@
 Dynamic binarisation, all 10,000 test images binarised once, K = 1,000. Each contender trains alone and keeps its
 weights at growing intervals; the clock counts neither that nor the evaluation, which comes after all trainings. Of the
 weights that are kept, the first that pass are searched for: the NLL is taken to fall while a model learns.
+
+Trainings and NLLs stay in the race's directory until the race is over, so that an interrupted one continues.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from benchmarks.racing.tables import table
 from benchmarks.racing.weights import model_with
 from lowerbound.data import open_data, split
 from lowerbound.evaluation import importance_sampling
+from lowerbound.files import write_text
 from lowerbound.models import LatentModel
 from lowerbound.training.state import SavedState
 
@@ -65,46 +70,61 @@ def first_passing(
     return high
 
 
-def column(
-    kept: list[tuple[float, Callable[[], LatentModel]]], nll_of_model: Callable[[LatentModel], float], minutes: float
-) -> list[str]:
-    """The cells of one contender: minutes until each threshold, then the NLL at the end."""
+@dataclass
+class Checkpoints:
+    """What a contender has kept of its training."""
 
-    known: dict[int, float] = {}
+    seconds: list[float]
+    """At which each was kept."""
+    model: Callable[[int], LatentModel]
+    nll_of_model: Callable[[LatentModel], float]
+    path: Path
+    """For the NLLs."""
+    nlls: dict[int, float] = field(init=False)
+    """Of those that have been evaluated."""
 
-    def nll_of(index: int) -> float:
-        if index not in known:
-            known[index] = nll_of_model(kept[index][1]())
-        return known[index]
+    def __post_init__(self) -> None:
+        found = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.nlls = {int(index): nll for index, nll in found.items()}
 
-    cells = []
-    for threshold in THRESHOLDS:
-        found = first_passing(len(kept), nll_of, threshold, known)
-        cells.append(f"not in {minutes:g}" if found is None else f"{kept[found][0] / 60:.1f}")
-    return [*cells, f"{nll_of(len(kept) - 1):.2f}"]
+    def nll(self, index: int) -> float:
+        """The NLL of one."""
+        if index not in self.nlls:
+            self.nlls[index] = self.nll_of_model(self.model(index))
+            write_text(self.path, json.dumps(self.nlls))
+        return self.nlls[index]
 
-
-def ours(answer: Mapping[str, Any], settings: Mapping[str, Any]) -> list[tuple[float, Callable[[], LatentModel]]]:
-    """Seconds, and how to get the model, of each checkpoint of ours."""
-    recipe = Recipe.of(settings)
-
-    def state(path: str) -> SavedState:
-        saved = SavedState.read(Path(path))
-        assert saved
-        return saved
-
-    return [(state(path).position.seconds, lambda path=path: recipe.at(state(path))) for path in answer["kept"]]
+    def column(self, minutes: float) -> list[str]:
+        """Minutes until each threshold, of a training of so many, then the NLL at the end."""
+        cells = []
+        for threshold in THRESHOLDS:
+            found = first_passing(len(self.seconds), self.nll, threshold, self.nlls)
+            cells.append(f"not in {minutes:g}" if found is None else f"{self.seconds[found] / 60:.1f}")
+        return [*cells, f"{self.nll(len(self.seconds) - 1):.2f}"]
 
 
-def theirs(answer: Mapping[str, Any], settings: Mapping[str, Any]) -> list[tuple[float, Callable[[], LatentModel]]]:
-    """The same of pythae's."""
-    return [(seconds, lambda path=path: model_with(path, settings)) for seconds, path in answer["kept"]]
+def trained(contender: Contender, settings: Mapping[str, Any], logs: Path) -> Any:
+    """What a contender answers after its training, which is not done again where it has been done with these settings.
+
+    Args:
+        contender: Who.
+        settings: All of them; its weights go to their `directory`.
+        logs: Directory for its log.
+    """
+    directory = Path(settings["directory"])
+    path, told = directory / "training.json", json.loads(json.dumps(settings))
+    if path.exists() and (found := json.loads(path.read_text()))["settings"] == told:
+        return found["answer"]
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    with Worker(contender, settings, logs) as worker:
+        answer = worker.turn()[1]
+    write_text(path, json.dumps({"settings": told, "answer": answer}))
+    return answer
 
 
 def race(course: Course) -> str:
     """Minutes to each threshold, for every bound on the minutes of ours and for the longest of pythae's."""
-    for old in course.directory.glob("contender-*"):
-        shutil.rmtree(old)
     bounds = [0.3] if course.quick else sorted(course.minutes)
     dataset = open_data("mnist")
     rows = course.keep("mnist", dataset.values[split(dataset, seed=course.seed).train])
@@ -116,11 +136,16 @@ def race(course: Course) -> str:
         (Contender("pythae VAE", "with_pythae", "pythae", {"particles": 1}), bounds[-1]),
         (Contender("pythae IWAE", "with_pythae", "pythae", {"particles": None}), bounds[-1]),
     ]
+    reference = Recipe.of({"recipe": course.recipe, "seed": course.seed, "minutes": bounds[-1]})
+    x, particles = reference.test(course.size(10_000, 20)), course.size(1000, 50)
+
+    def nll_of_model(model: LatentModel) -> float:
+        return -importance_sampling(model, x, particles).log_likelihood.mean().item()
+
     peer = {**MLP, "batch": BATCH, "learning_rate": 1e-3, "rows": rows}
-    trained = []
-    for number, (contender, minutes) in enumerate(entries):
-        directory = course.directory / f"contender-{number}"
-        directory.mkdir()
+    directories = [course.directory / f"contender-{number}" for number in range(len(entries))]
+    kept = []
+    for (contender, minutes), directory in zip(entries, directories, strict=True):
         settings = {
             **peer,
             **contender.settings,
@@ -131,23 +156,13 @@ def race(course: Course) -> str:
             "times": times_until(60 * minutes),
             "directory": str(directory),
         }
-        with Worker(contender, settings, course.directory) as worker:
-            trained.append((worker.turn()[1], settings))
+        answer = trained(contender, settings, course.directory)
+        read = ours if contender.module == "with_lowerbound" else theirs
+        kept.append(Checkpoints(*read(answer, settings), nll_of_model, directory / "nll.json"))
 
-    reference = {"recipe": course.recipe, "seed": course.seed, "minutes": bounds[-1]}
-    x, particles = Recipe.of(reference).test(course.size(10_000, 20)), course.size(1000, 50)
-
-    def nll_of_model(model: LatentModel) -> float:
-        return -importance_sampling(model, x, particles).log_likelihood.mean().item()
-
-    columns = []
-    for (contender, minutes), (answer, settings) in zip(entries, trained, strict=True):
-        kept = (
-            ours(answer, settings)
-            if contender.module == "with_lowerbound"
-            else theirs(answer, {**settings, "particles": 1})
-        )
-        columns.append(column(kept, nll_of_model, minutes))
+    columns = [checkpoints.column(minutes) for checkpoints, (_, minutes) in zip(kept, entries, strict=True)]
+    for directory in directories:
+        shutil.rmtree(directory)
     names = [contender.name for contender, _ in entries]
     labels = [f"{threshold:g}" for threshold in THRESHOLDS] + ["at the end, nats"]
     cells = zip(labels, *columns, strict=True)
@@ -158,3 +173,22 @@ def race(course: Course) -> str:
     )
     described = course.described([contender for contender, _ in entries]).partition(". ")[2]
     return f"{title}\n\n{table(['NLL', *names], cells)}\n\nOne training each. {described}"
+
+
+def ours(answer: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[list[float], Callable[[int], LatentModel]]:
+    """Seconds of each checkpoint of ours, and what makes its model."""
+    recipe, paths = Recipe.of(settings), answer["kept"]
+
+    def state(index: int) -> SavedState:
+        saved = SavedState.read(Path(paths[index]))
+        assert saved
+        return saved
+
+    seconds = [state(index).position.seconds for index in range(len(paths))]
+    return seconds, lambda index: recipe.at(state(index))
+
+
+def theirs(answer: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[list[float], Callable[[int], LatentModel]]:
+    """The same of pythae's, whose IWAE has the same networks as its VAE."""
+    seconds, paths = zip(*answer["kept"], strict=True)
+    return list(seconds), lambda index: model_with(paths[index], {**settings, "particles": 1})
