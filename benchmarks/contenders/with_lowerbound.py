@@ -158,7 +158,7 @@ def nats(track: Track) -> None:
         kept.append(str(path.parent))
 
     track.ready()
-    recipe.train(fit, state.parent, checkpoint_minutes=min(np.diff(times, prepend=0)) / 60, look=look)
+    recipe.train(fit, state.parent, checkpoint_minutes=settings["state_seconds"] / 60, look=look)
     keep()
     track.lap(kept=kept)
 

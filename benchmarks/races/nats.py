@@ -9,28 +9,24 @@ Trainings and NLLs stay in the race's directory until the race is over, so that 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from benchmarks.races.mlp import MLP
-from benchmarks.racing.contender import Contender, Worker
+from benchmarks.racing.checkpoints import Checkpoints, ours, trained
+from benchmarks.racing.contender import Contender
 from benchmarks.racing.course import Course
 from benchmarks.racing.recipe import Recipe
 from benchmarks.racing.tables import table
 from benchmarks.racing.weights import model_with
 from lowerbound.data import open_data, split
 from lowerbound.evaluation import importance_sampling
-from lowerbound.files import write_text
 from lowerbound.models import LatentModel
-from lowerbound.training.state import SavedState
 
 THRESHOLDS = (90.0, 88.0, 86.76, 86.0, 85.0, 84.78, 84.0, 83.0)
 # Weights are kept first after so many seconds, and then whenever so much more time has gone by.
-FIRST, GROWTH, LEAST = 10.0, 1.05, 5.0
+FIRST, GROWTH, LEAST = 10.0, 1.1, 5.0
 BATCH = 128
 
 
@@ -70,57 +66,13 @@ def first_passing(
     return high
 
 
-@dataclass
-class Checkpoints:
-    """What a contender has kept of its training."""
-
-    seconds: list[float]
-    """At which each was kept."""
-    model: Callable[[int], LatentModel]
-    nll_of_model: Callable[[LatentModel], float]
-    path: Path
-    """For the NLLs."""
-    nlls: dict[int, float] = field(init=False)
-    """Of those that have been evaluated."""
-
-    def __post_init__(self) -> None:
-        found = json.loads(self.path.read_text()) if self.path.exists() else {}
-        self.nlls = {int(index): nll for index, nll in found.items()}
-
-    def nll(self, index: int) -> float:
-        """The NLL of one."""
-        if index not in self.nlls:
-            self.nlls[index] = self.nll_of_model(self.model(index))
-            write_text(self.path, json.dumps(self.nlls))
-        return self.nlls[index]
-
-    def column(self, minutes: float) -> list[str]:
-        """Minutes until each threshold, of a training of so many, then the NLL at the end."""
-        cells = []
-        for threshold in THRESHOLDS:
-            found = first_passing(len(self.seconds), self.nll, threshold, self.nlls)
-            cells.append(f"not in {minutes:g}" if found is None else f"{self.seconds[found] / 60:.1f}")
-        return [*cells, f"{self.nll(len(self.seconds) - 1):.2f}"]
-
-
-def trained(contender: Contender, settings: Mapping[str, Any], logs: Path) -> Any:
-    """What a contender answers after its training, which is not done again where it has been done with these settings.
-
-    Args:
-        contender: Who.
-        settings: All of them; its weights go to their `directory`.
-        logs: Directory for its log.
-    """
-    directory = Path(settings["directory"])
-    path, told = directory / "training.json", json.loads(json.dumps(settings))
-    if path.exists() and (found := json.loads(path.read_text()))["settings"] == told:
-        return found["answer"]
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
-    with Worker(contender, settings, logs) as worker:
-        answer = worker.turn()[1]
-    write_text(path, json.dumps({"settings": told, "answer": answer}))
-    return answer
+def column(checkpoints: Checkpoints, minutes: float) -> list[str]:
+    """Minutes until each threshold, of a training of so many, then the NLL at the end."""
+    cells = []
+    for threshold in THRESHOLDS:
+        found = first_passing(len(checkpoints.seconds), checkpoints.nll, threshold, checkpoints.nlls)
+        cells.append(f"not in {minutes:g}" if found is None else f"{checkpoints.seconds[found] / 60:.1f}")
+    return [*cells, f"{checkpoints.nll(len(checkpoints.seconds) - 1):.2f}"]
 
 
 def race(course: Course) -> str:
@@ -154,13 +106,14 @@ def race(course: Course) -> str:
             "seed": course.seed,
             "minutes": minutes,
             "times": times_until(60 * minutes),
+            "state_seconds": LEAST,
             "directory": str(directory),
         }
         answer = trained(contender, settings, course.directory)
         read = ours if contender.module == "with_lowerbound" else theirs
         kept.append(Checkpoints(*read(answer, settings), nll_of_model, directory / "nll.json"))
 
-    columns = [checkpoints.column(minutes) for checkpoints, (_, minutes) in zip(kept, entries, strict=True)]
+    columns = [column(checkpoints, minutes) for checkpoints, (_, minutes) in zip(kept, entries, strict=True)]
     for directory in directories:
         shutil.rmtree(directory)
     names = [contender.name for contender, _ in entries]
@@ -173,19 +126,6 @@ def race(course: Course) -> str:
     )
     described = course.described([contender for contender, _ in entries]).partition(". ")[2]
     return f"{title}\n\n{table(['NLL', *names], cells)}\n\nOne training each. {described}"
-
-
-def ours(answer: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[list[float], Callable[[int], LatentModel]]:
-    """Seconds of each checkpoint of ours, and what makes its model."""
-    recipe, paths = Recipe.of(settings), answer["kept"]
-
-    def state(index: int) -> SavedState:
-        saved = SavedState.read(Path(paths[index]))
-        assert saved
-        return saved
-
-    seconds = [state(index).position.seconds for index in range(len(paths))]
-    return seconds, lambda index: recipe.at(state(index))
 
 
 def theirs(answer: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[list[float], Callable[[int], LatentModel]]:
