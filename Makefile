@@ -32,7 +32,7 @@ docs: $(VENV)/.docs  ## the documentation, into site/
 
 check: test lint types walls docs  ## all of these
 
-bench: $(VENV)/.core  ## every race against other libraries, which takes about five hours; their tables into docs/benchmarks.md
+bench: $(VENV)/.core  ## every race against other libraries, which takes hours; their tables into docs/
 	$(BIN)/python -m benchmarks.race --fresh $(RACES)
 	$(BIN)/python -m benchmarks.hot_paths
 	$(BIN)/python -m benchmarks.growth

@@ -34,13 +34,13 @@ class Course:
     """For the data that the contenders share, their logs, and their checkpoints."""
     turns: int
     """That count, for each contender."""
-    quick: bool = False
+    quick: bool
     """Whether this is only a check that everything works: tiny, and of no meaning."""
-    recipe: str = "vae"
+    recipe: str
     """Of ours in the race to nats, by name or path."""
-    minutes: tuple[float, ...] = (60.0,)
+    minutes: tuple[float, ...]
     """Of each of our trainings in it; the peers train for the longest."""
-    seed: int = 0
+    seed: int
     """Of these trainings."""
 
     def size(self, full: int, quick: int) -> int:
