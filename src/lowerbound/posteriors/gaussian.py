@@ -11,6 +11,10 @@ from lowerbound.distributions import HouseholderGaussian
 from lowerbound.distributions.gaussian import bounded, diagonal_gaussian
 from lowerbound.priors.checks import check_at_least_one
 
+# Of an entry of a low-rank factor, in standard deviations of the diagonal: beyond it, whether I + Uᵀ diag(σ⁻²) U, with
+# columns that are alike, still has a Cholesky factor in float32 is a matter of how a processor rounds.
+FACTOR_BOUND = 100.0
+
 
 class DiagonalGaussian(nn.Module):
     """q(z | x) = N(μ(x), diag σ²(x)); the features are μ, then log σ².
@@ -72,6 +76,8 @@ class FullGaussian(nn.Module):
 class LowRankGaussian(nn.Module):
     """q(z | x) = N(μ(x), U(x) Uᵀ(x) + diag σ²(x)); the features are μ, log σ² and U.
 
+    An entry of U is at most 100 times the σ of its row.
+
     Args:
         latent_dim: Dimension of z.
         rank: Columns of U.
@@ -95,9 +101,10 @@ class LowRankGaussian(nn.Module):
         """The posterior, event shape [latent_dim]."""
         n = self.latent_dim
         mean, log_variance, factor = parameters.split([n, n, n * self.rank], dim=-1)
-        return LowRankMultivariateNormal(
-            mean, factor.unflatten(-1, (n, self.rank)), torch.exp(bounded(log_variance)), validate_args=False
-        )
+        variance = torch.exp(bounded(log_variance))
+        most = FACTOR_BOUND * variance.sqrt().unsqueeze(-1)
+        factor = factor.unflatten(-1, (n, self.rank)).clamp(-most, most)
+        return LowRankMultivariateNormal(mean, factor, variance, validate_args=False)
 
 
 class Householder(nn.Module):
