@@ -19,15 +19,13 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.racing.checkpoints import Checkpoints, ours, trained
+from benchmarks.racing.checkpoints import Checkpoints, nll_on, ours, trained
 from benchmarks.racing.contender import Contender
 from benchmarks.racing.environments import ROOT
 from benchmarks.racing.machine import machine
 from benchmarks.racing.recipe import Recipe
 from benchmarks.racing.tables import publish, table
 from lowerbound.errors import UserError
-from lowerbound.evaluation import importance_sampling
-from lowerbound.models import LatentModel
 
 RECIPE = "mnist-best"
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -62,12 +60,8 @@ class Protocol:
         }
         answer = trained(Contender(f"{RECIPE}, seed {seed}", "with_lowerbound", "lowerbound"), settings, self.out)
         x = Recipe.of(settings).test(10_000)
-
-        def nll_of_model(model: LatentModel) -> float:
-            return -importance_sampling(model, x, self.particles).log_likelihood.mean().item()
-
         path = Path(settings["directory"]) / f"nll-{self.particles}.json"
-        checkpoints = Checkpoints(*ours(answer, settings), nll_of_model, path)
+        checkpoints = Checkpoints(*ours(answer, settings), nll_on(x, self.particles), path)
         return [checkpoints.nll(index) for index in range(len(self.minutes))]
 
     def described(self, nlls: dict[int, list[float]], seeds: list[int]) -> str:

@@ -14,14 +14,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from benchmarks.races.mlp import MLP
-from benchmarks.racing.checkpoints import Checkpoints, ours, trained
+from benchmarks.racing.checkpoints import Checkpoints, nll_on, ours, trained
 from benchmarks.racing.contender import Contender
 from benchmarks.racing.course import Course
 from benchmarks.racing.recipe import Recipe
 from benchmarks.racing.tables import table
 from benchmarks.racing.weights import model_with
 from lowerbound.data import open_data, split
-from lowerbound.evaluation import importance_sampling
 from lowerbound.models import LatentModel
 
 THRESHOLDS = (90.0, 88.0, 86.76, 86.0, 85.0, 84.78, 84.0, 83.0)
@@ -91,9 +90,6 @@ def race(course: Course) -> str:
     reference = Recipe.of({"recipe": course.recipe, "seed": course.seed, "minutes": bounds[-1]})
     x, particles = reference.test(course.size(10_000, 20)), course.size(1000, 50)
 
-    def nll_of_model(model: LatentModel) -> float:
-        return -importance_sampling(model, x, particles).log_likelihood.mean().item()
-
     peer = {**MLP, "batch": BATCH, "learning_rate": 1e-3, "rows": rows}
     directories = [course.directory / f"contender-{number}" for number in range(len(entries))]
     kept = []
@@ -111,7 +107,7 @@ def race(course: Course) -> str:
         }
         answer = trained(contender, settings, course.directory)
         read = ours if contender.module == "with_lowerbound" else theirs
-        kept.append(Checkpoints(*read(answer, settings), nll_of_model, directory / "nll.json"))
+        kept.append(Checkpoints(*read(answer, settings), nll_on(x, particles), directory / "nll.json"))
 
     columns = [column(checkpoints, minutes) for checkpoints, (_, minutes) in zip(kept, entries, strict=True)]
     for directory in directories:

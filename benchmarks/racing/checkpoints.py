@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from benchmarks.racing.contender import Contender, Worker
 from benchmarks.racing.recipe import Recipe
+from lowerbound.evaluation import importance_sampling
 from lowerbound.files import write_text
 from lowerbound.models import LatentModel
 from lowerbound.training.state import SavedState
@@ -62,6 +65,11 @@ def trained(contender: Contender, settings: Mapping[str, Any], logs: Path) -> An
         answer = worker.turn()[1]
     write_text(path, json.dumps({"settings": told, "answer": answer}))
     return answer
+
+
+def nll_on(x: Tensor, particles: int) -> Callable[[LatentModel], float]:
+    """What computes the mean NLL of some data by a model, with so many importance samples for each datum."""
+    return lambda model: -importance_sampling(model, x, particles).log_likelihood.mean().item()
 
 
 def ours(answer: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[list[float], Callable[[int], LatentModel]]:

@@ -100,10 +100,8 @@ def test_a_training_is_not_repeated_unless_its_settings_differ(tmp_path):
             Here.trainings += 1
             return 1.0, {"kept": [self.seed]}
 
-    contender, settings = (
-        Contender("ours", "with_lowerbound", "lowerbound"),
-        {"directory": str(tmp_path / "a"), "seed": 0},
-    )
+    contender = Contender("ours", "with_lowerbound", "lowerbound")
+    settings = {"directory": str(tmp_path / "a"), "seed": 0}
     with mock.patch("benchmarks.racing.checkpoints.Worker", Here):
         assert [trained(contender, settings, tmp_path) for _ in range(2)] == [{"kept": [0]}] * 2
         assert Here.trainings == 1
