@@ -35,10 +35,10 @@ from lowerbound.config import Config
 from lowerbound.data import Dataset, open_data
 from lowerbound.errors import UserError
 from lowerbound.evaluation import importance_sampling
+from lowerbound.nn.memory import freed_memory_kept
 from lowerbound.nn.subnormals import subnormals_flushed
 from lowerbound.training.adam import Adam
 from lowerbound.training.device import choose_precision
-from lowerbound.training.memory import freed_memory_kept
 from lowerbound.training.step import Step
 
 PAGE = ROOT / "docs" / "performance.md"

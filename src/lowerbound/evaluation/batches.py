@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from lowerbound.models import LatentModel, Trace
+from lowerbound.nn.memory import freed_memory_kept
 from lowerbound.nn.subnormals import subnormals_flushed
 
 # Bytes of activations that may be alive at once. A processor is fastest where they stay near its cache.
@@ -121,7 +122,12 @@ def _evaluating(model: LatentModel, device: torch.device, seed: int) -> Iterator
         model.eval()
         for generator in generators:
             generator.manual_seed(seed)
-        with torch.autocast(device.type, enabled=False), torch.inference_mode(), subnormals_flushed():
+        with (
+            torch.autocast(device.type, enabled=False),
+            torch.inference_mode(),
+            freed_memory_kept(),
+            subnormals_flushed(),
+        ):
             yield
     finally:
         for generator, state in zip(generators, before, strict=True):
@@ -146,7 +152,8 @@ def fixed(model: LatentModel, device: torch.device, seed: int) -> Iterator[None]
     wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
     try:
         model.eval().requires_grad_(False)
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), subnormals_flushed():
+        forked = torch.random.fork_rng([device] if device.type == "cuda" else [])
+        with forked, freed_memory_kept(), subnormals_flushed():
             torch.manual_seed(seed)
             yield
     finally:

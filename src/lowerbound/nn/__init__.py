@@ -1,8 +1,9 @@
 """Networks, and the join of a network and a head into a conditional distribution."""
 
+from lowerbound.nn.activations import ACTIVATIONS
 from lowerbound.nn.conditional import Centre, Conditional
 from lowerbound.nn.convolutional import ResidualConvDecoder, ResidualConvEncoder
-from lowerbound.nn.mlp import ACTIVATIONS, MLP, mlp_decoder
+from lowerbound.nn.mlp import MLP, mlp_decoder
 
 ENCODERS = {"mlp": MLP, "conv": ResidualConvEncoder}
 """Networks from data to features, by the name that a configuration gives."""

@@ -18,8 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose1d, conv_transpose2d, interpolate
 
+from lowerbound.nn.activations import activation_layer
 from lowerbound.nn.conditional import check_shape
-from lowerbound.nn.mlp import activation_layer
 
 
 def _as_planes(shape: Sequence[int]) -> tuple[int, ...]:

@@ -10,29 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lowerbound.names import unknown
+from lowerbound.nn.activations import activation_layer
 from lowerbound.nn.conditional import check_shape
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "silu": nn.SiLU,
-    "tanh": nn.Tanh,
-    "softplus": nn.Softplus,
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "elu": nn.ELU,
-}
-"""Activation functions by name."""
-
-
-def activation_layer(name: str) -> nn.Module:
-    """The activation of that name.
-
-    Raises:
-        UserError: There is none.
-    """
-    if name not in ACTIVATIONS:
-        raise unknown("activation", name, ACTIVATIONS)
-    return ACTIVATIONS[name]()
 
 
 class MLP(nn.Module):

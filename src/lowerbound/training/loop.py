@@ -22,13 +22,13 @@ from torch import Tensor, nn
 
 from lowerbound.errors import UserError
 from lowerbound.models import LatentModel
+from lowerbound.nn.memory import freed_memory_kept
 from lowerbound.nn.subnormals import subnormals_flushed
 from lowerbound.objectives import Objective
 from lowerbound.training.adam import Adam
 from lowerbound.training.device import Decision, choose_compile, choose_device, choose_precision, randomness
 from lowerbound.training.facts import Facts, plain
 from lowerbound.training.interruption import Interruption
-from lowerbound.training.memory import freed_memory_kept
 from lowerbound.training.mishaps import what_happened, what_to_do
 from lowerbound.training.records import EpochRecord, Result, TrainingError, bound
 from lowerbound.training.schedule import Bounds, learning_rate

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lowerbound.models import LatentModel
 from lowerbound.nn.convolutional import channels_last
-from lowerbound.objectives import Objective, Value
+from lowerbound.objectives import Objective
 from lowerbound.training.adam import Adam
 from lowerbound.training.device import Decision, randomness
 
@@ -50,12 +50,18 @@ class Step:
         self.progress = torch.zeros((), device=self.device)
         self.channels_last = channels_last(model)
 
-        def evaluate(x: Tensor, context: Tensor | None, progress: Tensor) -> Value:
+        def slopes(x: Tensor, context: Tensor | None, progress: Tensor) -> tuple[Tensor, list[Tensor]]:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
                 trace = model.trace(x, objective.particles, pathwise=objective.pathwise, context=context)
-            return objective(trace, progress)
+            loss, distortion, rate, auxiliary = objective(trace, progress)
+            # The two losses have no parameter in common, so that each is minimised as if it were alone.
+            minimised = loss if auxiliary is None else loss + auxiliary
+            gradients = torch.autograd.grad(minimised, optimizer.parameters, allow_unused=True, materialize_grads=True)
+            # torch's own clipping groups, checks and rescales, which costs as much again as the norm itself.
+            norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
+            return torch.stack([each.detach() for each in (loss, norm, distortion, rate)]), list(gradients)
 
-        self.evaluate = evaluate
+        self.slopes = slopes
 
     def __call__(
         self,
@@ -74,29 +80,20 @@ class Step:
             share: Of the training that is done.
             learning_rate: Of this step.
         """
-        value = self._differentiate(stored, context, share)
-        with torch.no_grad():
-            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.optimizer.parameters]
-            # torch's own clipping groups, checks and rescales, which costs as much again as the norm itself.
-            norms = torch._foreach_norm(gradients)  # pyright: ignore[reportPrivateImportUsage]
-            norm = torch.linalg.vector_norm(torch.stack(norms))
-            log.copy_(torch.stack((value.loss, norm, value.distortion, value.rate)))
-            divisor = None if self.clip is None else (norm / self.clip).clamp(min=1).float()
-            self.optimizer.step(gradients, learning_rate, skip=skipped(log).float(), divisor=divisor)
+        row, gradients = self._differentiate(stored, context, share)
+        log.copy_(row)
+        divisor = None if self.clip is None else (log[GRADIENT_NORM] / self.clip).clamp(min=1)
+        self.optimizer.step(gradients, learning_rate, skip=skipped(log).float(), divisor=divisor)
 
-    def _differentiate(self, stored: Tensor, context: Tensor | None, share: float) -> Value:
+    def _differentiate(self, stored: Tensor, context: Tensor | None, share: float) -> tuple[Tensor, list[Tensor]]:
+        """The row of the log, and the gradient of each parameter."""
         self.progress.fill_(share)
         x = self.prepare(stored.to(self.device, non_blocking=True))
         if self.channels_last and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         if context is not None:
             context = context.to(self.device, non_blocking=True)
-        value = self.evaluate(x, context, self.progress)
-        for parameter in self.optimizer.parameters:
-            parameter.grad = None
-        # The two losses have no parameter in common, so that each is minimised as if it were alone.
-        (value.loss if value.auxiliary is None else value.loss + value.auxiliary).backward()
-        return value
+        return self.slopes(x, context, self.progress)
 
     def rehearse(self, stored: Shaped[Tensor, "B *event"], context: Float[Tensor, "B C"] | None) -> float:
         """Go through the forward and the backward pass, and leave everything as it was.
@@ -116,24 +113,27 @@ class Step:
         return seconds
 
     def compile(self, stored: Shaped[Tensor, "B *event"], context: Float[Tensor, "B C"] | None) -> Decision | None:
-        """Compile trace and objective as one graph for batches of this shape; of a recurrent model, one of its steps.
+        """Compile trace, objective and gradient as one graph for batches of this shape; of a recurrent model, one of
+        its steps.
 
         Returns:
             The decision against it, where it fails; None where it works.
         """
-        from torch._dynamo.exc import TorchDynamoException  # seconds of import that no other training needs
+        import torch._dynamo  # seconds of import that no other training needs
+        from torch._dynamo.exc import TorchDynamoException
 
         # torch finds a closed-form KL for the first time in a way that cannot be compiled.
         self.rehearse(stored, context)
-        eager = self.evaluate
+        eager = self.slopes
         if self.model.recurrent:
             self.model.compiled = True
         else:
-            self.evaluate = torch.compile(eager, fullgraph=True, dynamic=False)
+            self.slopes = torch.compile(eager, fullgraph=True, dynamic=False)
         try:
-            self.rehearse(stored, context)
+            with torch._dynamo.config.patch(trace_autograd_ops=True):
+                self.rehearse(stored, context)
         except TorchDynamoException as error:
-            self.model.compiled, self.evaluate = False, eager
+            self.model.compiled, self.slopes = False, eager
             reason = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
             return Decision("compile", "eager", f"compiling failed: {reason}")
         return None

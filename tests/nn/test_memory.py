@@ -7,7 +7,7 @@ import platform
 
 import pytest
 
-from lowerbound.training.memory import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, freed_memory_kept
+from lowerbound.nn.memory import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, freed_memory_kept
 
 
 class Glibc:

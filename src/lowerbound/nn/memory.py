@@ -1,4 +1,4 @@
-"""Memory between two steps of the training."""
+"""Memory from one repetition of a computation to the next."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ OLDER_BLOCK_BYTES = 1 << 25
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Inside, the C library keeps what one step frees for the next.
+    """Inside, the C library keeps what a step of a training, or a batch of an evaluation, frees for the next.
 
     glibc gives it back to the system by default, which then has to map and clear the same pages again: between a
-    twentieth (fully connected) and a sixth (convolutional) of a step on a processor. What is free at the end is given
-    back; the thresholds, which glibc does not tell, stay. Other C libraries are left alone.
+    twentieth (fully connected) and a sixth (convolutional) of a step on a processor, and up to a quarter of an
+    importance-sampled likelihood. What is free at the end is given back; the thresholds, which glibc does not tell,
+    stay. Other C libraries are left alone.
     """
     glibc = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
     if glibc:
