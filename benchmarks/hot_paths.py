@@ -4,8 +4,9 @@
 
 Without a name, all of them. Each path is timed as it is (eager; medians), its matrix products are noted, and these very
 products are then timed alone, which is the limit that no arrangement of the same arithmetic can pass. What the rest is
-spent on is the profiler's share of each kind of operation. The tables go to `docs/performance.md`; a path that is not
-measured keeps its table, and with `--quick` nothing is written.
+spent on is the profiler's share of each kind of operation. Where the processor is faster in bfloat16, a path is
+measured in it too. The tables go to `docs/performance.md`; a path that is not measured keeps its table, and with
+`--quick` nothing is written.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from benchmarks.races.conv import synthetic
 from benchmarks.races.draw import CLIP, LEARNING_RATE, config_of_draw
 from benchmarks.races.mlp import MLP
 from benchmarks.racing.environments import ROOT
-from benchmarks.racing.machine import machine
+from benchmarks.racing.machine import machine, precisions
 from benchmarks.racing.products import Products
 from benchmarks.racing.tables import publish, table
 from lowerbound.assemble import Assembly, assemble
@@ -35,10 +36,10 @@ from lowerbound.config import Config
 from lowerbound.data import Dataset, open_data
 from lowerbound.errors import UserError
 from lowerbound.evaluation import importance_sampling
+from lowerbound.evaluation.batches import Precision
 from lowerbound.nn.memory import freed_memory_kept
 from lowerbound.nn.subnormals import subnormals_flushed
 from lowerbound.training.adam import Adam
-from lowerbound.training.device import choose_precision
 from lowerbound.training.step import Step
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -62,17 +63,15 @@ class HotPath:
 
     what: str
     run: Callable[[], object]
-    precision: str
 
 
-def step_of(parts: Assembly, rows: np.ndarray, batch: int, clip: float | None = None) -> HotPath:
+def step_of(parts: Assembly, rows: np.ndarray, precision: Precision, batch: int, clip: float | None = None) -> HotPath:
     """One step of a training, as `training.fit` makes it."""
-    precision = choose_precision("auto", torch.device("cpu")).choice
     model = parts.model.train()
     optimizer = Adam([p for p in model.parameters() if p.requires_grad])
     step = Step(model, parts.objective, parts.preparation, optimizer, clip=clip, bfloat16=precision == "bfloat16")
     stored, log = torch.from_numpy(rows[np.arange(batch) % len(rows)]), torch.zeros(4)
-    return HotPath(f"a step, batch {batch}", lambda: step(stored, None, log, 0.5, LEARNING_RATE), precision)
+    return HotPath(f"a step, batch {batch}", lambda: step(stored, None, log, 0.5, LEARNING_RATE))
 
 
 def assembled(config: Config, rows: np.ndarray) -> Assembly:
@@ -84,12 +83,12 @@ def mnist() -> np.ndarray:
     return open_data("mnist").values[:2000]
 
 
-def vae(batch: int, particles: int = 1) -> HotPath:
+def vae(precision: Precision, batch: int, particles: int = 1) -> HotPath:
     settings = {**MLP, "particles": particles, "batch": batch, "learning_rate": LEARNING_RATE}
-    return step_of(assembled(config_of(settings), rows := mnist()), rows, batch)
+    return step_of(assembled(config_of(settings), rows := mnist()), rows, precision, batch)
 
 
-def conv(rows: np.ndarray, batch: int) -> HotPath:
+def conv(rows: np.ndarray, precision: Precision, batch: int) -> HotPath:
     settings = {
         "channels": [32, 64],
         "latents": 50,
@@ -98,37 +97,36 @@ def conv(rows: np.ndarray, batch: int) -> HotPath:
         "batch": batch,
         "learning_rate": LEARNING_RATE,
     }
-    return step_of(assembled(config_of(settings), rows), rows, batch)
+    return step_of(assembled(config_of(settings), rows), rows, precision, batch)
 
 
-def draw(steps: int, batch: int) -> HotPath:
+def draw(precision: Precision, steps: int, batch: int) -> HotPath:
     sizes = {"steps": steps, "units": 256, "latents": 100, "read": 2, "write": 5}
     settings = {"sizes": sizes, "batch": batch, "clip": CLIP, "learning_rate": LEARNING_RATE}
-    return step_of(assembled(config_of_draw(settings), rows := mnist()), rows, batch, CLIP)
+    return step_of(assembled(config_of_draw(settings), rows := mnist()), rows, precision, batch, CLIP)
 
 
-def nll(images: int, particles: int) -> HotPath:
+def nll(precision: Precision, images: int, particles: int) -> HotPath:
     settings = {**MLP, "particles": 1, "batch": 128, "learning_rate": LEARNING_RATE}
     parts = assembled(config_of(settings), mnist())
     x = parts.preparation.frozen(torch.from_numpy(mnist()[:images]), 0)
     return HotPath(
         f"the NLL of {images} images, K = {particles:,}",
-        lambda: importance_sampling(parts.model, x, particles),
-        "float32",
+        lambda: importance_sampling(parts.model, x, particles, precision=precision),
     )
 
 
-def paths(quick: bool) -> dict[str, Callable[[], HotPath]]:
+def paths(quick: bool) -> dict[str, Callable[[Precision], HotPath]]:
     """How each path is made, by name."""
     batch = 16 if quick else 128
     return {
-        "vae-128": lambda: vae(128),
-        "vae-512": lambda: vae(512),
-        "iwae": lambda: vae(batch, 50),
-        "conv": lambda: conv(mnist(), batch),
-        "conv-colour": lambda: conv(synthetic(batch, 64), batch),
-        "draw": lambda: draw(8 if quick else 64, batch),
-        "nll": lambda: nll(4, 500 if quick else 5000),
+        "vae-128": lambda precision: vae(precision, 128),
+        "vae-512": lambda precision: vae(precision, 512),
+        "iwae": lambda precision: vae(precision, batch, 50),
+        "conv": lambda precision: conv(mnist(), precision, batch),
+        "conv-colour": lambda precision: conv(synthetic(batch, 64), precision, batch),
+        "draw": lambda precision: draw(precision, 8 if quick else 64, batch),
+        "nll": lambda precision: nll(precision, 4, 500 if quick else 5000),
     }
 
 
@@ -148,9 +146,12 @@ def shares_by_kind(run: Callable[[], object], repeats: int) -> dict[str, float]:
     return seconds
 
 
-def measured(path: HotPath, repeats: int) -> list[str]:
-    """The row of a path: time, products, their limit, and the kinds of the rest."""
+def measured(path: HotPath, most: int) -> list[str]:
+    """The row of a path: time, products, their limit, and the kinds of the rest; it is repeated for 20 s at most."""
     with freed_memory_kept(), subnormals_flushed():
+        start = time.perf_counter()
+        path.run()
+        repeats = min(most, max(5, int(20 / (time.perf_counter() - start))))
         times = []
         for _ in range(repeats + 2):
             start = time.perf_counter()
@@ -171,7 +172,6 @@ def measured(path: HotPath, repeats: int) -> list[str]:
         f"{flops / alone / 1e9:,.0f}",
         f"**{alone / whole:.0%}**",
         *(f"{share:.0%}" for share in shares.values()),
-        path.precision,
     ]
 
 
@@ -198,15 +198,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     try:
         for name in options.paths or makers:
-            torch.manual_seed(0)
-            path = makers[name]()
-            start = time.perf_counter()
-            path.run()
-            affordable = max(5, int(20 / (time.perf_counter() - start)))
-            row = measured(path, 3 if options.quick else min(options.repeats, affordable))
+            rows = []
+            for precision in precisions():
+                torch.manual_seed(0)
+                rows.append([*measured(makers[name](precision), 3 if options.quick else options.repeats), precision])
             threads = torch.get_num_threads()
             version = torch.__version__.partition("+")[0]
-            text = f"{table(header, [row])}\n\n{threads} threads; {machine()}. torch {version}."
+            text = f"{table(header, rows)}\n\n{threads} threads; {machine()}. torch {version}."
             publish(PAGE, "path", name, text, quick=options.quick)
     except UserError as error:
         sys.exit(str(error))

@@ -44,20 +44,18 @@ def train_on(track: Track, config: Any, rows: np.ndarray, **facts: Any) -> None:
     from lowerbound.assemble import assemble
     from lowerbound.data import Dataset
     from lowerbound.training import fit
-    from lowerbound.training.device import choose_precision
 
     settings = track.settings
-    precision = choose_precision("auto", torch.device("cpu")).choice
     config = config.overlaid(
         {
             "training.epochs": settings["turns"],
             "training.compile": settings["compile"],
-            "training.precision": precision,
+            "training.precision": settings["precision"],
         }
     )
     parts = assemble(Dataset(name="race", kind="image", values=rows, maximum=255), config)
     weights = sum(parameter.numel() for parameter in parts.model.parameters())
-    track.ready(weights=weights, precision=precision, **facts)
+    track.ready(weights=weights, precision=settings["precision"], **facts)
     fit(
         parts.model,
         parts.objective,
@@ -85,14 +83,11 @@ def nll(track: Track) -> None:
 
     from benchmarks.racing.weights import model_with
     from lowerbound.evaluation import importance_sampling
-    from lowerbound.training.device import choose_precision
 
     settings = track.settings
     model = model_with(settings["weights"], settings)
     x = torch.from_numpy(np.load(settings["x"]))[: settings["images"]]
-    wanted = settings["precision"]
-    precision = choose_precision(wanted, torch.device("cpu")).choice
-    assert precision in ("float32", "bfloat16")
+    precision = settings["precision"]
     track.ready(precision=precision)
     for _ in range(settings["turns"]):
         estimate = importance_sampling(model, x, settings["particles"], precision=precision)

@@ -9,6 +9,7 @@ from benchmarks.contenders.with_lowerbound import config_of
 from benchmarks.races.mlp import MLP
 from benchmarks.racing.contender import Contender
 from benchmarks.racing.course import Course
+from benchmarks.racing.machine import precisions
 from benchmarks.racing.tables import duration, table, thousands
 from benchmarks.racing.weights import save_linear
 from lowerbound.assemble import assemble
@@ -38,8 +39,10 @@ def race(course: Course) -> str:
         return Contender(name, module, environment, {"images": images, **more}, work=images * particles)
 
     contenders = [
-        contender("lowerbound, float32", "with_lowerbound", "lowerbound", ours, precision="float32"),
-        contender("lowerbound, auto", "with_lowerbound", "lowerbound", ours, precision="auto"),
+        *(
+            contender(f"lowerbound, {precision}", "with_lowerbound", "lowerbound", ours, precision=precision)
+            for precision in precisions()
+        ),
         contender("plain loop over images", "plain_pytorch", "lowerbound", loop),
         contender("pythae's get_nll", "with_pythae", "pythae", peer),
     ]

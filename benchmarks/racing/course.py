@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.racing.contender import Contender, Record, take_fresh_turns, take_turns
 from benchmarks.racing.environments import versions
-from benchmarks.racing.machine import machine
+from benchmarks.racing.machine import machine, precisions
 from benchmarks.racing.tables import duration, table, thousands
 from lowerbound.data import open_data, split
 from lowerbound.training.device import has_cpp_compiler
@@ -73,40 +73,49 @@ class Course:
 
 
 def ours_and_compiled(work: float, **settings: Any) -> list[Contender]:
-    """This library as it is, and compiled where there is a compiler."""
-    choices = {"lowerbound": "never", "lowerbound, compiled": "always"}
-    if not has_cpp_compiler():
-        del choices["lowerbound, compiled"]
+    """This library in each precision that is worth it, as it is, and compiled where there is a compiler."""
+    choices = {"": "never", ", compiled": "always"} if has_cpp_compiler() else {"": "never"}
+    both = len(precisions()) > 1
     return [
-        Contender(name, "with_lowerbound", "lowerbound", {**settings, "compile": choice}, work)
-        for name, choice in choices.items()
+        Contender(
+            f"lowerbound{f', {precision}' if both else ''}{compiled}",
+            "with_lowerbound",
+            "lowerbound",
+            {**settings, "compile": choice, "precision": precision},
+            work,
+        )
+        for precision in precisions()
+        for compiled, choice in choices.items()
     ]
 
 
 def speed_table(records: Sequence[Record], unit: str, extra: str | None = None) -> str:
-    """Speeds, and how many times that of each other contender our best one has.
+    """Speeds, and how many times that of each other contender our best one has, in each precision.
 
     Args:
         records: Of one race.
         unit: Of the work.
         extra: A figure that shows that all did the same: its name among the records' figures.
     """
-    best = max(
-        record.speed
-        for record in records
-        if record.contender.environment == "lowerbound" and record.contender.module == "with_lowerbound"
-    )
-    header = ["contender", f"{unit} / s", "spread", "ours is", "precision", "first turn"]
+    best: dict[str, float] = {}
+    for record in filter(_is_ours, records):
+        precision = record.facts["precision"]
+        best[precision] = max(record.speed, best.get(precision, 0.0))
+    ratios = [f"ours in {precision} is" for precision in best] if len(best) > 1 else ["ours is"]
+    header = ["contender", f"{unit} / s", "spread", *ratios, "precision", "first turn"]
     rows = []
     for record in sorted(records, key=lambda record: -record.speed):
-        ours = record.contender.module == "with_lowerbound"
         row = [
             record.contender.name,
             thousands(record.speed),
             f"± {record.spread:.0%}",
-            "" if ours else f"{best / record.speed:.2f} ×",
+            *("" if _is_ours(record) else f"{speed / record.speed:.2f} ×" for speed in best.values()),
             record.facts.get("precision", ""),
             f"+ {duration(record.preparation)}",
         ]
         rows.append(row + ([f"{record.figures[extra]:.1f}"] if extra else []))
     return table(header + ([f"{extra}, nats"] if extra else []), rows)
+
+
+def _is_ours(record: Record) -> bool:
+    return record.contender.module == "with_lowerbound"

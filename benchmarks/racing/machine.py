@@ -1,13 +1,26 @@
-"""The machine that a race was run on, in words."""
+"""The machine that a race is run on."""
 
 from __future__ import annotations
 
 import os
 import platform
 from datetime import date
+from functools import cache
 from pathlib import Path
 
+import torch
+
+from lowerbound.evaluation.batches import Precision
+from lowerbound.training.device import choose_precision
+
 _CACHE = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+@cache
+def precisions() -> tuple[Precision, ...]:
+    """What ours computes in: float32, and bfloat16 where a training would choose it."""
+    chosen = choose_precision("auto", torch.device("cpu")).choice
+    return ("float32", "bfloat16") if chosen == "bfloat16" else ("float32",)
 
 
 def machine() -> str:
