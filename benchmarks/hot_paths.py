@@ -2,11 +2,11 @@
 
     LOWERBOUND_DATA=… python -m benchmarks.hot_paths vae-128 vae-512
 
-Without a name, all of them. Each path is timed as it is (eager; medians), its matrix products are noted, and these very
-products are then timed alone, which is the limit that no arrangement of the same arithmetic can pass. What the rest is
-spent on is the profiler's share of each kind of operation. Where the processor is faster in bfloat16, a path is
-measured in it too. The tables go to `docs/performance.md`; a path that is not measured keeps its table, and with
-`--quick` nothing is written.
+Without a name, all of them. Each path is timed as it is, and a step of a training compiled too (medians). Its matrix
+products are noted, and these very products are then timed alone, which is the limit that no arrangement of the same
+arithmetic can pass. What the rest is spent on is the profiler's share of each kind of operation. Where the processor is
+faster in bfloat16, a path is measured in it too. The tables go to `docs/performance.md`; a path that is not measured
+keeps its table, and with `--quick` nothing is written.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from lowerbound.evaluation.batches import Precision
 from lowerbound.nn.memory import freed_memory_kept
 from lowerbound.nn.subnormals import subnormals_flushed
 from lowerbound.training.adam import Adam
+from lowerbound.training.device import Decision, has_cpp_compiler
 from lowerbound.training.step import Step
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -63,6 +64,8 @@ class HotPath:
 
     what: str
     run: Callable[[], object]
+    compile: Callable[[], Decision | None] = lambda: Decision("compile", "eager", "evaluation is not compiled")
+    """From now on, where it works; else the decision against it."""
 
 
 def step_of(parts: Assembly, rows: np.ndarray, precision: Precision, batch: int, clip: float | None = None) -> HotPath:
@@ -71,7 +74,11 @@ def step_of(parts: Assembly, rows: np.ndarray, precision: Precision, batch: int,
     optimizer = Adam([p for p in model.parameters() if p.requires_grad])
     step = Step(model, parts.objective, parts.preparation, optimizer, clip=clip, bfloat16=precision == "bfloat16")
     stored, log = torch.from_numpy(rows[np.arange(batch) % len(rows)]), torch.zeros(4)
-    return HotPath(f"a step, batch {batch}", lambda: step(stored, None, log, 0.5, LEARNING_RATE))
+    return HotPath(
+        f"a step, batch {batch}",
+        lambda: step(stored, None, log, 0.5, LEARNING_RATE),
+        lambda: step.compile(stored, None),
+    )
 
 
 def assembled(config: Config, rows: np.ndarray) -> Assembly:
@@ -146,22 +153,28 @@ def shares_by_kind(run: Callable[[], object], repeats: int) -> dict[str, float]:
     return seconds
 
 
+def seconds(run: Callable[[], object], repeats: int) -> float:
+    """The median, without the first two."""
+    times = []
+    for _ in range(repeats + 2):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[2:])
+
+
 def measured(path: HotPath, most: int) -> list[str]:
     """The row of a path: time, products, their limit, and the kinds of the rest; it is repeated for 20 s at most."""
     with freed_memory_kept(), subnormals_flushed():
         start = time.perf_counter()
         path.run()
         repeats = min(most, max(5, int(20 / (time.perf_counter() - start))))
-        times = []
-        for _ in range(repeats + 2):
-            start = time.perf_counter()
-            path.run()
-            times.append(time.perf_counter() - start)
-        whole = statistics.median(times[2:])
+        whole = seconds(path.run, repeats)
         with Products() as products:
             path.run()
         flops, alone = products.flops, products.seconds_alone()
         kinds = shares_by_kind(path.run, max(1, repeats // 3))
+        compiled = seconds(path.run, repeats) if has_cpp_compiler() and path.compile() is None else None
     seen = sum(kinds.values())
     shares = {kind: kinds.get(kind, 0.0) / seen for kind in (*KINDS, POINTWISE, DISPATCH)}
     return [
@@ -172,6 +185,7 @@ def measured(path: HotPath, most: int) -> list[str]:
         f"{flops / alone / 1e9:,.0f}",
         f"**{alone / whole:.0%}**",
         *(f"{share:.0%}" for share in shares.values()),
+        *(("–", "–") if compiled is None else (f"{1e3 * compiled:.1f}", f"**{alone / compiled:.0%}**")),
     ]
 
 
@@ -194,6 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         *KINDS,
         POINTWISE,
         DISPATCH,
+        "compiled, ms",
+        "share of the limit",
         "",
     ]
     try:

@@ -79,7 +79,10 @@ def test_compiling_has_to_pay(monkeypatch):
     assert choose_compile("auto", CPU, "float32", lambda: 400.0, recurrent=True).choice == "compiled"
     assert choose_compile("auto", CPU, "float32", lambda: 1000.0).choice == "compiled"
     assert choose_compile("auto", CPU, "float32", never, convolutional=True).choice == "eager"
-    assert choose_compile("auto", CPU, "bfloat16", lambda: 1000.0, convolutional=True).choice == "compiled"
+    assert choose_compile("auto", CPU, "bfloat16", lambda: 900.0, convolutional=True).choice == "eager"
+    assert choose_compile("auto", CPU, "bfloat16", lambda: 1100.0, convolutional=True).choice == "compiled"
+    gpu = torch.device("cuda")
+    assert choose_compile("auto", gpu, "bfloat16", lambda: 300.0, convolutional=True).choice == "compiled"
 
 
 @pytest.mark.slow
