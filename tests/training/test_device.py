@@ -103,6 +103,21 @@ def test_a_compiled_training_computes_the_same(network):
     assert bounds["always"] == pytest.approx(bounds["never"], rel=0.05)
 
 
+def test_a_training_is_compiled_however_many_others_of_the_process_were(monkeypatch):
+    """What a compiler makes of their graphs is its own affair."""
+    compiling = torch.compile
+    monkeypatch.setattr(module, "has_cpp_compiler", lambda: True)
+    monkeypatch.setattr(torch, "compile", lambda f, **options: compiling(f, backend="aot_eager", **options))
+    once = settings(epochs=1, compile="always")
+    torch.compiler.reset()
+    models = [
+        small_vae(hidden=(units,)) for units in range(2, 12)
+    ]  # torch forgets what it compiled for one that is gone
+    for model in models:
+        result = fit(model, ELBO(), pixels(), None, once, seed=0, prepare=Binarise(255))
+        assert [d.choice for d in result.decisions if d.what == "compile"] == ["compiled"]
+
+
 def test_convolutions_of_data_with_a_fifth_axis_train():
     """Categories of pixels: the model has parameters and data of five axes, which no layout of images fits."""
     model = small_vae("conv", likelihood=lambda event: Categorical((*event, 4)), channels=(4, 6))

@@ -130,7 +130,9 @@ class Step:
         else:
             self.slopes = torch.compile(eager, fullgraph=True, dynamic=False)
         try:
-            with torch._dynamo.config.patch(trace_autograd_ops=True):
+            # Trainings of one process share what was compiled where their models are alike; of unlike ones torch
+            # allows eight by itself, and as many in all as are allowed here.
+            with torch._dynamo.config.patch(trace_autograd_ops=True, recompile_limit=256):
                 self.rehearse(stored, context)
         except TorchDynamoException as error:
             self.model.compiled, self.slopes = False, eager
