@@ -64,8 +64,8 @@ class HotPath:
 
     what: str
     run: Callable[[], object]
-    compile: Callable[[], Decision | None] = lambda: Decision("compile", "eager", "evaluation is not compiled")
-    """From now on, where it works; else the decision against it."""
+    compile: Callable[[], Decision | None] | None = None
+    """Of a step: from now on it is compiled; it returns the decision against that, where it fails."""
 
 
 def step_of(parts: Assembly, rows: np.ndarray, precision: Precision, batch: int, clip: float | None = None) -> HotPath:
@@ -153,8 +153,8 @@ def shares_by_kind(run: Callable[[], object], repeats: int) -> dict[str, float]:
     return seconds
 
 
-def seconds(run: Callable[[], object], repeats: int) -> float:
-    """The median, without the first two."""
+def median_seconds(run: Callable[[], object], repeats: int) -> float:
+    """Of one run, without the first two."""
     times = []
     for _ in range(repeats + 2):
         start = time.perf_counter()
@@ -169,14 +169,14 @@ def measured(path: HotPath, most: int) -> list[str]:
         start = time.perf_counter()
         path.run()
         repeats = min(most, max(5, int(20 / (time.perf_counter() - start))))
-        whole = seconds(path.run, repeats)
+        whole = median_seconds(path.run, repeats)
         with Products() as products:
             path.run()
         flops, alone = products.flops, products.seconds_alone()
         kinds = shares_by_kind(path.run, max(1, repeats // 3))
         of_compiled = ["–", "–"]
-        if has_cpp_compiler() and path.compile() is None:
-            compiled = seconds(path.run, repeats)
+        if path.compile and has_cpp_compiler() and path.compile() is None:
+            compiled = median_seconds(path.run, repeats)
             # The products again, since a shared machine may have become faster or slower while it compiled.
             of_compiled = [f"{1e3 * compiled:.1f}", f"**{products.seconds_alone() / compiled:.0%}**"]
     seen = sum(kinds.values())

@@ -110,9 +110,8 @@ def test_a_training_is_compiled_however_many_others_of_the_process_were(monkeypa
     monkeypatch.setattr(torch, "compile", lambda f, **options: compiling(f, backend="aot_eager", **options))
     once = settings(epochs=1, compile="always")
     torch.compiler.reset()
-    models = [
-        small_vae(hidden=(units,)) for units in range(2, 12)
-    ]  # torch forgets what it compiled for one that is gone
+    # All at once, since torch forgets what it compiled for one that is gone.
+    models = [small_vae(hidden=(units,)) for units in range(2, 12)]
     for model in models:
         result = fit(model, ELBO(), pixels(), None, once, seed=0, prepare=Binarise(255))
         assert [d.choice for d in result.decisions if d.what == "compile"] == ["compiled"]
